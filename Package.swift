@@ -1,0 +1,60 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+/// The rooms of tdxfs and who may import whom. Every arrow points down: a room
+/// is listed after the rooms that it imports.
+let package = Package(
+  name: "tdxfs",
+  products: [
+    .executable(name: "tdxfs", targets: ["tdxfs"])
+  ],
+  dependencies: [
+    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
+    .package(url: "https://github.com/apple/swift-collections", from: "1.6.0"),
+    .package(url: "https://github.com/apple/swift-crypto", from: "4.5.0"),
+    .package(url: "https://github.com/apple/swift-system", from: "1.8.0"),
+  ],
+  targets: [
+    // Below everything: bytes, locks, seeded randomness.
+    .target(name: "Basics"),
+
+    // FUSE, and the rules of the kernel's pseudo-filesystems. They do not know each other.
+    .systemLibrary(name: "CFuse3", pkgConfig: "fuse3", providers: [.apt(["libfuse3-dev"])]),
+    .target(name: "FuseKit", dependencies: ["Basics", "CFuse3", .system]),
+    .target(name: "Kernfs", dependencies: ["Basics", .system]),
+    .target(name: "KernfsFuse", dependencies: ["Basics", "FuseKit", "Kernfs", .system]),
+
+    // The silicon side: images, the machine, and the two firmwares that run on it.
+    .target(
+      name: "ModuleImage", dependencies: ["Basics", .crypto, .cryptoExtras]),
+    .target(name: "SEAM", dependencies: ["Basics", "ModuleImage"]),
+    .target(name: "PSEAMLDR", dependencies: ["Basics", "ModuleImage", "SEAM", .crypto]),
+    .target(name: "TDXModule", dependencies: ["Basics", "ModuleImage", "SEAM", .crypto]),
+
+    // The Linux side: it has SEAMCALL and physical memory, as Linux has.
+    .target(name: "FirmwareUpload", dependencies: ["Basics", "Kernfs", .system]),
+    .target(
+      name: "TDXHost", dependencies: ["Basics", "FirmwareUpload", "Kernfs", "ModuleImage", "SEAM", .system]),
+
+    // One emulated machine, its control directory, and the command.
+    .target(
+      name: "Platform",
+      dependencies: [
+        "Basics", "FirmwareUpload", "Kernfs", "ModuleImage", "PSEAMLDR", "SEAM", "TDXHost", "TDXModule", .system,
+      ]),
+    .target(name: "ControlTree", dependencies: ["Basics", "Kernfs", "Platform", "SEAM", .system]),
+    .executableTarget(
+      name: "tdxfs",
+      dependencies: [
+        "Basics", "ControlTree", "FuseKit", "Kernfs", "KernfsFuse", "ModuleImage", "Platform", .system,
+        .product(name: "ArgumentParser", package: "swift-argument-parser"),
+      ]),
+  ],
+  swiftLanguageModes: [.v6]
+)
+
+extension Target.Dependency {
+  static let system = product(name: "SystemPackage", package: "swift-system")
+  static let crypto = product(name: "Crypto", package: "swift-crypto")
+  static let cryptoExtras = product(name: "CryptoExtras", package: "swift-crypto")
+}

@@ -1,0 +1,69 @@
+#if canImport(Glibc)
+  import Glibc
+#endif
+
+/// A mutual exclusion lock with a condition, over pthread.
+///
+/// `Synchronization.Mutex` gives false races under ThreadSanitizer on Linux;
+/// pthread's calls are intercepted by it, so this one does not.
+public final class Lock: @unchecked Sendable {
+  private let mutex: UnsafeMutablePointer<pthread_mutex_t>
+  private let condition: UnsafeMutablePointer<pthread_cond_t>
+
+  /// A lock that nobody holds.
+  public init() {
+    mutex = .allocate(capacity: 1)
+    condition = .allocate(capacity: 1)
+    pthread_mutex_init(mutex, nil)
+    pthread_cond_init(condition, nil)
+  }
+
+  deinit {
+    pthread_cond_destroy(condition)
+    pthread_mutex_destroy(mutex)
+    condition.deallocate()
+    mutex.deallocate()
+  }
+
+  /// Waits until nobody holds the lock, and holds it.
+  public func lock() { pthread_mutex_lock(mutex) }
+
+  /// Holds the lock if nobody else does; false otherwise. Never waits.
+  public func tryLock() -> Bool { pthread_mutex_trylock(mutex) == 0 }
+
+  /// Lets go of the lock, which the caller holds.
+  public func unlock() { pthread_mutex_unlock(mutex) }
+
+  /// Lets go of the lock, sleeps until ``wakeAll()``, and holds the lock again. May wake for no reason.
+  public func wait() { pthread_cond_wait(condition, mutex) }
+
+  /// Wakes everybody who is in ``wait()``.
+  public func wakeAll() { pthread_cond_broadcast(condition) }
+
+  /// Runs `body` while holding the lock.
+  public func withLock<Result, Failure: Error>(_ body: () throws(Failure) -> Result) throws(Failure) -> Result {
+    lock()
+    defer { unlock() }
+    return try body()
+  }
+}
+
+/// A value that is only reached while its lock is held.
+public final class Guarded<Value>: @unchecked Sendable {
+  private let lock = Lock()
+  private var value: Value
+
+  /// Guards `value`.
+  public init(_ value: sending Value) {
+    self.value = value
+  }
+
+  /// Runs `body` on the value while nobody else can reach it.
+  public func withLock<Result, Failure: Error>(
+    _ body: (inout Value) throws(Failure) -> Result
+  ) throws(Failure) -> Result {
+    lock.lock()
+    defer { lock.unlock() }
+    return try body(&value)
+  }
+}

@@ -1,0 +1,20 @@
+/// A random number generator whose whole sequence follows from its seed
+/// (SplitMix64), so that any run can be repeated. Not for cryptography.
+public struct SeededGenerator: RandomNumberGenerator, Equatable, Sendable {
+  /// The state, which is the seed before the first number was drawn.
+  public private(set) var state: UInt64
+
+  /// A generator that begins with `seed`.
+  public init(seed: UInt64) {
+    state = seed
+  }
+
+  /// The next number.
+  public mutating func next() -> UInt64 {
+    state &+= 0x9E37_79B9_7F4A_7C15
+    var mixed = state
+    mixed = (mixed ^ (mixed >> 30)) &* 0xBF58_476D_1CE4_E5B9
+    mixed = (mixed ^ (mixed >> 27)) &* 0x94D0_49BB_1331_11EB
+    return mixed ^ (mixed >> 31)
+  }
+}

@@ -1,0 +1,130 @@
+import SystemPackage
+
+/// Who asks: the credentials that came with a request.
+public struct Caller: Hashable, Sendable {
+  /// File-system user id.
+  public var uid: UInt32
+  /// File-system group id.
+  public var gid: UInt32
+  /// Thread id of the caller, in the namespace of the mount; 0 when it is in none that can be seen.
+  public var pid: Int32
+  /// Tells open files apart: a decision about a caller may be remembered per open file, pid and uid.
+  public var openFile: UInt64
+
+  /// The caller `pid` as `uid`:`gid` on `openFile`.
+  public init(uid: UInt32, gid: UInt32, pid: Int32, openFile: UInt64 = 0) {
+    self.uid = uid
+    self.gid = gid
+    self.pid = pid
+    self.openFile = openFile
+  }
+}
+
+/// The text that an attribute's show method makes, `PAGE_SIZE - 1` bytes at most. Its storage is used again and again.
+public struct AttributeText: Sendable {
+  /// The most that show methods give (`sysfs_emit`).
+  public static let capacity = 4095
+
+  /// The text so far.
+  public private(set) var bytes: [UInt8] = []
+
+  /// No text.
+  public init() {}
+
+  /// Forgets the text and keeps the storage.
+  public mutating func clear() { bytes.removeAll(keepingCapacity: true) }
+
+  /// Appends `text`; what goes beyond ``capacity`` is cut.
+  public mutating func append(_ text: StaticString) {
+    text.withUTF8Buffer { bytes.append(contentsOf: $0.prefix(Self.capacity - bytes.count)) }
+  }
+
+  /// Appends `text`; what goes beyond ``capacity`` is cut.
+  public mutating func append(_ text: some StringProtocol) {
+    bytes.append(contentsOf: text.utf8.prefix(Self.capacity - bytes.count))
+  }
+
+  /// Appends `number` in decimal, with zeros before it up to `width` digits (`%0*u`).
+  public mutating func append(decimal number: UInt64, width: Int = 1) {
+    var digits = 1
+    var limit: UInt64 = 10
+    while digits < 20, number >= limit {
+      digits += 1
+      let (next, overflow) = limit.multipliedReportingOverflow(by: 10)
+      if overflow { break }
+      limit = next
+    }
+    let length = max(digits, width)
+    guard bytes.count + length <= Self.capacity else { return }
+    let start = bytes.count
+    bytes.append(contentsOf: repeatElement(UInt8(ascii: "0"), count: length))
+    var rest = number
+    var position = start + length
+    while rest > 0, position > start {
+      position -= 1
+      bytes[position] = UInt8(ascii: "0") + UInt8(rest % 10)
+      rest /= 10
+    }
+  }
+}
+
+/// What became of a write.
+public enum StoreOutcome: Sendable {
+  /// The store method took `Int` bytes; write(2) returns that.
+  case consumed(Int)
+  /// It can't be decided now. The same write is tried again, from the start, when the queue is woken; the caller
+  /// sleeps meanwhile, the serving thread does not.
+  case wait(WaitQueue)
+}
+
+/// A text attribute (`struct device_attribute`): one file, one value.
+///
+/// Modes and methods are independent, as in the kernel: a missing method is one that throws EIO.
+public protocol TextAttribute: Sendable {
+  /// Permission bits that the file is made with.
+  var mode: UInt16 { get }
+
+  /// Appends the value to `text` (`->show`).
+  func show(_ text: inout AttributeText) throws(Errno)
+
+  /// Takes the bytes of one write call, 1…4096 of them (`->store`).
+  func store(_ bytes: [UInt8], by caller: Caller) throws(Errno) -> StoreOutcome
+}
+
+extension TextAttribute {
+  /// No show method: EIO.
+  public func show(_ text: inout AttributeText) throws(Errno) { throw .ioError }
+
+  /// No store method: EIO.
+  public func store(_ bytes: [UInt8], by caller: Caller) throws(Errno) -> StoreOutcome { throw .ioError }
+}
+
+/// A binary attribute (`struct bin_attribute`) of size 0: raw bytes at offsets, at most a page a call.
+public protocol BinaryAttribute: Sendable {
+  /// Permission bits that the file is made with.
+  var mode: UInt16 { get }
+
+  /// Up to `count` bytes at `offset`; empty at the end.
+  func read(at offset: Int64, count: Int, by caller: Caller) throws(Errno) -> [UInt8]
+
+  /// Takes `bytes` at `offset`, 1…4096 of them; gives the number taken.
+  func write(_ bytes: [UInt8], at offset: Int64, by caller: Caller) throws(Errno) -> Int
+}
+
+/// A file that is not sysfs-like: its whole content, of any size, is made when it is opened, and reads go through that
+/// snapshot. The control directory is made of these.
+public protocol SnapshotFile: Sendable {
+  /// Permission bits that the file is made with.
+  var mode: UInt16 { get }
+
+  /// The content now.
+  func content() throws(Errno) -> [UInt8]
+
+  /// Takes the bytes of one write call, whatever its offset.
+  func store(_ bytes: [UInt8], by caller: Caller) throws(Errno) -> StoreOutcome
+}
+
+extension SnapshotFile {
+  /// A file that can't be written: EIO.
+  public func store(_ bytes: [UInt8], by caller: Caller) throws(Errno) -> StoreOutcome { throw .ioError }
+}

@@ -1,0 +1,60 @@
+/// What was built into one emulated machine, and never changes while it lives.
+public struct MachineConfiguration: Equatable, Sendable {
+  /// The processor in every socket.
+  public var cpu: CPUModel
+  /// Number of logical processors, 1…1024.
+  public var logicalProcessors: Int
+  /// Size of the one convertible memory range, which begins at 0 and ends where the SEAM range begins, in GiB.
+  public var memoryGiB: Int
+  /// Entries that the SEAMDB can hold: `updates=` + 1.
+  public var seamdbSize: Int
+  /// MSR 0x503 bit 1: a debug-unlocked part, on which debug-signed modules load.
+  public var systemUnderDebug: Bool
+
+  /// A machine of `logicalProcessors` LPs with `memoryGiB` of memory.
+  public init(
+    cpu: CPUModel = .spr, logicalProcessors: Int = 4, memoryGiB: Int = 16, seamdbSize: Int = 16,
+    systemUnderDebug: Bool = false
+  ) {
+    self.cpu = cpu
+    self.logicalProcessors = logicalProcessors
+    self.memoryGiB = memoryGiB
+    self.seamdbSize = seamdbSize
+    self.systemUnderDebug = systemUnderDebug
+  }
+
+  /// Number of packages (sockets): one for every 128 LPs, at least one.
+  public var packages: Int { max(1, logicalProcessors / 128) }
+
+  /// Package of the LP with dense index `lp`: LPs are spread over the packages in blocks.
+  public func package(of lp: Int) -> Int {
+    let perPackage = (logicalProcessors + packages - 1) / packages
+    return min(packages - 1, lp / perPackage)
+  }
+
+  /// x2APIC id of the LP with dense index `lp`: dense too.
+  public func x2apicID(of lp: Int) -> UInt32 { UInt32(lp) }
+
+  /// Physical address width, MAXPA (CPUID 0x80000008).
+  public static let maxPA: UInt64 = 52
+  /// Number of key-id bits at the top of a physical address (IA32_TME_ACTIVATE).
+  public static let keyIDBits: UInt64 = 11
+  /// Number of MKTME key ids beside key id 0 (IA32_MKTME_KEYID_PARTITIONING, low half).
+  public static let mktmeKeyIDs: UInt16 = 63
+  /// First TDX-private KeyID.
+  public static let firstPrivateKeyID: UInt16 = mktmeKeyIDs + 1
+  /// First KeyID beyond the private range: private KeyIDs are [64, 2048).
+  public static let endOfPrivateKeyIDs: UInt16 = 1 << 11
+
+  /// Where the one convertible memory range ends and the SEAM range begins.
+  public var seamRangeBase: UInt64 { UInt64(memoryGiB) << 30 }
+  /// Size of the SEAM range (SEAMRR).
+  public static let seamRangeSize: UInt64 = 128 << 20
+  /// Size of the P-SEAMLDR's own range at the top of the SEAM range.
+  public static let loaderRangeSize: UInt64 = 8 << 20
+  /// Where the P-SEAMLDR's own range begins.
+  public var loaderRangeBase: UInt64 { seamRangeBase + Self.seamRangeSize - Self.loaderRangeSize }
+
+  /// Convertible memory ranges, base and size in bytes.
+  public var convertibleMemoryRanges: [(base: UInt64, size: UInt64)] { [(0, seamRangeBase)] }
+}

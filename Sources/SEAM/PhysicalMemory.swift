@@ -1,0 +1,106 @@
+/// Sparse physical memory: pages that were never written read as zeros.
+///
+/// Pages are copy-on-write values, so copying one page to another address, and
+/// copying the whole memory for a snapshot, costs no copying of bytes.
+public struct PhysicalMemory: Sendable {
+  /// Bytes a page.
+  public static let pageSize = 4096
+
+  /// One page, and the KeyID under which it was written last.
+  public struct Page: Sendable, Equatable {
+    /// The 4096 bytes.
+    public var bytes: [UInt8]
+    /// KeyID of the last write; 0 is the host's.
+    public var keyID: UInt16
+
+    /// A page of `bytes`, which are cut or filled up with zeros to 4096.
+    public init(bytes: [UInt8] = [], keyID: UInt16 = 0) {
+      var bytes = bytes
+      if bytes.count > pageSize { bytes.removeLast(bytes.count - pageSize) }
+      if bytes.count < pageSize { bytes.append(contentsOf: repeatElement(0, count: pageSize - bytes.count)) }
+      self.bytes = bytes
+      self.keyID = keyID
+    }
+  }
+
+  /// The pages that were written, by page number, of the memory outside the SEAM range.
+  private var pages: [UInt64: Page] = [:]
+  /// Ditto inside the SEAM range, apart so that clearing the range is quick.
+  private var seamPages: [UInt64: Page] = [:]
+  private let seamRange: Range<UInt64>
+
+  /// Memory that was never written; `seamRange` holds the addresses of the SEAM range.
+  public init(seamRange: Range<UInt64>) {
+    self.seamRange = seamRange
+  }
+
+  /// Number of pages that hold something.
+  public var residentPages: Int { pages.count + seamPages.count }
+
+  /// The page that contains the address `hpa` (without key-id bits); nil when it was never written.
+  public func page(at hpa: UInt64) -> Page? {
+    seamRange.contains(hpa) ? seamPages[hpa / 4096] : pages[hpa / 4096]
+  }
+
+  /// Replaces the whole page that contains `hpa`; nil gives it back to zeros.
+  public mutating func setPage(_ page: Page?, at hpa: UInt64) {
+    if seamRange.contains(hpa) {
+      seamPages[hpa / 4096] = page
+    } else {
+      pages[hpa / 4096] = page
+    }
+  }
+
+  /// Copies the page that contains `source` over the page that contains `target`.
+  public mutating func copyPage(from source: UInt64, to target: UInt64) {
+    setPage(page(at: source), at: target)
+  }
+
+  /// The `count` bytes at `hpa` (without key-id bits), whichever pages they lie in.
+  public func read(_ hpa: UInt64, count: Int) -> [UInt8] {
+    var result: [UInt8] = []
+    result.reserveCapacity(max(0, count))
+    var address = hpa
+    while result.count < count {
+      let offset = Int(address % 4096)
+      let length = min(Self.pageSize - offset, count - result.count)
+      if let page = page(at: address) {
+        result.append(contentsOf: page.bytes[offset..<(offset + length)])
+      } else {
+        result.append(contentsOf: repeatElement(0, count: length))
+      }
+      address &+= UInt64(length)
+    }
+    return result
+  }
+
+  /// Writes `bytes` at `hpa` (without key-id bits) under `keyID`.
+  public mutating func write(_ bytes: some Collection<UInt8>, at hpa: UInt64, keyID: UInt16 = 0) {
+    var address = hpa
+    var rest = bytes[...]
+    while !rest.isEmpty {
+      let offset = Int(address % 4096)
+      let chunk = rest.prefix(Self.pageSize - offset)
+      if chunk.count == Self.pageSize {
+        setPage(Page(bytes: Array(chunk), keyID: keyID), at: address)
+      } else {
+        var page = page(at: address) ?? Page()
+        // Gives the dictionary's reference up, so that the bytes are changed in place.
+        setPage(nil, at: address)
+        page.keyID = keyID
+        page.bytes.replaceSubrange(offset..<(offset + chunk.count), with: chunk)
+        setPage(page, at: address)
+      }
+      address &+= UInt64(chunk.count)
+      rest = rest.dropFirst(chunk.count)
+    }
+  }
+
+  /// Gives every page of the SEAM range from `base` up to `end` back to zeros, but for those in `kept`.
+  public mutating func clearSEAM(from base: UInt64, to end: UInt64, keeping kept: Range<UInt64> = 0..<0) {
+    seamPages = seamPages.filter { number, _ in
+      let address = number * 4096
+      return !(base..<max(base, end)).contains(address) || kept.contains(address)
+    }
+  }
+}

@@ -1,0 +1,61 @@
+import Basics
+
+/// SEAM_INFO: the identity of the loaded TDX module, 128 bytes (pseamldr.md 2.2).
+public struct SEAMInfo: Equatable, Sendable {
+  /// Size in memory.
+  public static let size = 128
+
+  /// Offset 0: bit i says that 8-byte word i is meaningful. 0x1FF with a module, 0 without.
+  public var valid: UInt64 = 0
+  /// Offset 8, 16 bytes: [0] minor SVN, [1] major SVN, [2] SVN of the last SEAM-related microcode patch.
+  public var teeTCBSVN = [UInt8](repeating: 0, count: 16)
+  /// Offset 24, 48 bytes: SEAMHASH of the module.
+  public var mrseam = [UInt8](repeating: 0, count: 48)
+  /// Offset 72, 48 bytes: zero for Intel's modules.
+  public var mrsignerseam = [UInt8](repeating: 0, count: 48)
+  /// Offset 120.
+  public var attributes: UInt64 = 0
+
+  /// VALID of a loaded module: VALID, TEE_TCB_SVN and MRSEAM.
+  public static let validWithModule: UInt64 = 0x1FF
+
+  /// No module.
+  public init() {}
+
+  /// The 128 bytes.
+  public var bytes: [UInt8] {
+    valid.littleEndianBytes + teeTCBSVN + mrseam + mrsignerseam + attributes.littleEndianBytes
+  }
+
+  /// Minor SVN of the module.
+  public var minorSVN: UInt8 {
+    get { teeTCBSVN[0] }
+    set { teeTCBSVN[0] = newValue }
+  }
+
+  /// Major SVN of the module.
+  public var majorSVN: UInt8 {
+    get { teeTCBSVN[1] }
+    set { teeTCBSVN[1] = newValue }
+  }
+}
+
+/// SEAMEXTEND: the platform-scope register that says which firmware is ready, 136 bytes (pseamldr.md 2.2).
+public struct SEAMEXTEND: Equatable, Sendable {
+  /// Offset 0: the module's identity.
+  public var info = SEAMInfo()
+  /// Offset 128: the TDX module may be called.
+  public var seamReady = false
+  /// Offset 129.
+  public var systemUnderDebug = false
+  /// Offset 130: the P-SEAMLDR may be called.
+  public var pSEAMLDRReady = false
+
+  /// All zero, as before the NP-SEAMLDR ran.
+  public init() {}
+
+  /// The 136 bytes.
+  public var bytes: [UInt8] {
+    info.bytes + [seamReady ? 1 : 0, systemUnderDebug ? 1 : 0, pSEAMLDRReady ? 1 : 0] + [0, 0, 0, 0, 0]
+  }
+}

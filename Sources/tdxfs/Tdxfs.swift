@@ -1,0 +1,4 @@
+@main
+struct Tdxfs {
+  static func main() {}
+}
