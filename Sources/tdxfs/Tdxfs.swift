@@ -1,4 +1,47 @@
+import ArgumentParser
+
+#if canImport(Glibc)
+  import Glibc
+#endif
+
+/// The command. Its first word is a verb if it is one; without a verb it mounts, as mount(8) calls it.
 @main
-struct Tdxfs {
-  static func main() {}
+struct Tdxfs: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "tdxfs",
+    abstract: "Rehearse Intel TDX module updates: Linux's tdx_host sysfs files with an emulated machine behind them.",
+    discussion: """
+      Without a verb it mounts:  tdxfs [SOURCE] MOUNTPOINT [-o OPTION,…] [-f]
+      """,
+    subcommands: [
+      MountCommand.self, RunCommand.self, ImageCommand.self, StatusCommand.self, LogCommand.self, WhyCommand.self,
+      TraceCommand.self, RebootCommand.self,
+    ],
+    defaultSubcommand: MountCommand.self)
+
+  static func main() {
+    signal(SIGPIPE, SIG_IGN)
+    do {
+      var command = try parseAsRoot(Array(CommandLine.arguments.dropFirst()))
+      try command.run()
+    } catch let failure as Failure {
+      Output.complain(failure.description)
+      exit(failure.status)
+    } catch {
+      end(with: error)
+    }
+  }
+
+  /// ArgumentParser's errors: help goes to standard output, wrong usage is one line and status 2.
+  private static func end(with error: any Error) -> Never {
+    let code = exitCode(for: error)
+    guard code != .success else {
+      Output.print(fullMessage(for: error))
+      exit(0)
+    }
+    if let code = error as? ExitCode { exit(code.rawValue) }
+    let line = message(for: error).split(separator: "\n").first.map(String.init) ?? "wrong usage"
+    Output.complain("\(line) (tdxfs --help says what there is)")
+    exit(2)
+  }
 }

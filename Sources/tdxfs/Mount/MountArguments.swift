@@ -1,0 +1,40 @@
+import Basics
+import Platform
+
+/// The options of one mount, sorted by whom they are for.
+struct MountOptions {
+  /// For the machine.
+  var machine = MachineOptions()
+  /// For libfuse and the kernel, as they were given: `ro`, `nosuid`, `allow_other`, `fsname=…`.
+  var fuse: [String] = []
+
+  /// Options that mount(8) and fstab carry and that mean nothing to a filesystem.
+  private static let ignored: Set<String> = [
+    "auto", "noauto", "defaults", "nofail", "_netdev", "user", "nouser", "users", "owner", "group", "rw", "async",
+    "atime", "relatime", "strictatime", "norelatime", "diratime", "nodiratime", "lazytime", "nolazytime", "silent",
+    "loud", "mand", "nomand", "noiversion", "iversion",
+  ]
+
+  /// Options that libfuse or the kernel understand.
+  private static let forFuse: Set<String> = [
+    "ro", "dev", "nodev", "suid", "nosuid", "exec", "noexec", "sync", "dirsync", "noatime", "allow_other", "allow_root",
+    "default_permissions", "fsname", "subtype", "max_read", "auto_unmount", "context", "fscontext", "defcontext",
+    "rootcontext",
+  ]
+
+  /// Reads the `-o` arguments; a comma always ends an option.
+  init(arguments: [String]) throws(OptionError) {
+    for option in arguments.flatMap({ $0.split(separator: ",") }) {
+      let parts = option.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
+      let name = parts[0]
+      let value = parts.count > 1 ? parts[1] : nil
+      if try machine.set(name, to: value) { continue }
+      if Self.ignored.contains(name) || name.hasPrefix("x-") || name == "comment" { continue }
+      guard Self.forFuse.contains(name) else {
+        let hint = Spelling.hint(for: name, among: MachineOptions.names)
+        throw OptionError("unknown option '\(name)': \(hint)")
+      }
+      fuse.append(String(option))
+    }
+  }
+}

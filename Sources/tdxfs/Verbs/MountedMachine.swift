@@ -1,0 +1,115 @@
+import SystemPackage
+
+#if canImport(Glibc)
+  import Glibc
+#endif
+
+/// A mounted machine, as the verbs drive it: through its control directory.
+struct MountedMachine {
+  /// The mount point.
+  let mountPoint: FilePath
+
+  /// The control directory.
+  var control: FilePath { mountPoint.appending(".tdxfs") }
+
+  /// The machine that a verb means: `--at`, else `TDXFS_MOUNT`, else the only mount there is.
+  static func find(at option: String?) throws -> MountedMachine {
+    if let path = option ?? environment("TDXFS_MOUNT") {
+      let machine = MountedMachine(mountPoint: FilePath(path))
+      guard machine.isThere else {
+        throw Failure.refused("\(path) is no tdxfs mount with a control directory (is it mounted, and with control=on?)")
+      }
+      return machine
+    }
+    let mounts = try mounts()
+    switch mounts.count {
+    case 0:
+      throw Failure.refused("no tdxfs is mounted; mount one with: tdxfs MOUNTPOINT, or name one with --at MOUNT")
+    case 1: return mounts[0]
+    default:
+      let list = mounts.map(\.mountPoint.string).joined(separator: ", ")
+      throw Failure.refused("several machines are mounted (\(list)): name one with --at MOUNT")
+    }
+  }
+
+  /// All mounts of type `fuse.tdxfs` in this mount namespace.
+  static func mounts() throws -> [MountedMachine] {
+    let table = String(decoding: try readFile("/proc/self/mounts"), as: UTF8.self)
+    return table.split(separator: "\n").compactMap { line in
+      let fields = line.split(separator: " ")
+      guard fields.count >= 3, fields[2] == "fuse.tdxfs" else { return nil }
+      return MountedMachine(mountPoint: FilePath(unescaped(fields[1])))
+    }
+  }
+
+  private var isThere: Bool {
+    (try? FileDescriptor.open(control.appending("status"), .readOnly))?.closeQuietly() ?? false
+  }
+
+  /// The whole text of the control file `name`.
+  func read(_ name: String) throws -> [UInt8] {
+    do {
+      return try Self.readFile(control.appending(name))
+    } catch let error as Errno {
+      throw Failure.refused("cannot read \(control.appending(name)): \(error)")
+    }
+  }
+
+  /// Writes `text` to the control file `name`; a refusal tells its reason.
+  func write(_ text: String, to name: String) throws {
+    do {
+      let file = try FileDescriptor.open(control.appending(name), .writeOnly)
+      defer { try? file.close() }
+      _ = try file.write(Array(text.utf8))
+    } catch let error as Errno {
+      let reason = (try? read("last_error")).map { String(decoding: $0, as: UTF8.self) } ?? ""
+      let line = reason.split(separator: "\n").first.map(String.init) ?? "\(error)"
+      throw Failure.refused("\(name): \(line)")
+    }
+  }
+
+  /// All bytes of the file at `path`.
+  static func readFile(_ path: FilePath) throws -> [UInt8] {
+    let file = try FileDescriptor.open(path, .readOnly)
+    defer { try? file.close() }
+    var content: [UInt8] = []
+    var buffer = [UInt8](repeating: 0, count: 65536)
+    while true {
+      let count = try buffer.withUnsafeMutableBytes { try file.read(into: $0) }
+      guard count > 0 else { return content }
+      content.append(contentsOf: buffer[0..<count])
+    }
+  }
+
+  /// The variable `name` of the environment, if it is set and not empty.
+  static func environment(_ name: String) -> String? {
+    guard let value = getenv(name), value.pointee != 0 else { return nil }
+    return String(cString: value)
+  }
+
+  /// A field of /proc/mounts without its octal escapes.
+  private static func unescaped(_ field: Substring) -> String {
+    var bytes: [UInt8] = []
+    var rest = Array(field.utf8)[...]
+    while let byte = rest.popFirst() {
+      let digits = rest.prefix(3)
+      if byte == UInt8(ascii: "\\"), digits.count == 3,
+        let code = UInt8(String(decoding: digits, as: UTF8.self), radix: 8)
+      {
+        bytes.append(code)
+        rest = rest.dropFirst(3)
+      } else {
+        bytes.append(byte)
+      }
+    }
+    return String(decoding: bytes, as: UTF8.self)
+  }
+}
+
+extension FileDescriptor {
+  /// Closes; true, so that it can end a chain of optionals.
+  fileprivate func closeQuietly() -> Bool {
+    try? close()
+    return true
+  }
+}
