@@ -54,11 +54,16 @@ extension CompletionStatus: CustomStringConvertible {
   /// The name with the operand where the code has one: `TDX_OPERAND_INVALID(RCX)`; `UNKNOWN` for a value without name.
   public var symbol: String {
     guard let name else { return "UNKNOWN" }
-    let takesOperand: Set<CompletionStatus> = [
-      .operandInvalid, .operandAddrRangeError, .operandBusy, .operandBusyHostPriority, .pageMetadataIncorrect,
-    ]
-    guard takesOperand.contains(code), let operand = OperandID(rawValue: details) else { return name }
+    guard takesOperand, let operand = OperandID(rawValue: details) else { return name }
     return "\(name)(\(operand.name))"
+  }
+
+  /// Whether DETAILS_L2 of the code is an operand id.
+  private var takesOperand: Bool {
+    switch code {
+    case .operandInvalid, .operandAddrRangeError, .operandBusy, .operandBusyHostPriority, .pageMetadataIncorrect: true
+    default: false
+    }
   }
 }
 

@@ -26,14 +26,34 @@ public struct MachineConfiguration: Equatable, Sendable {
   /// Number of packages (sockets): one for every 128 LPs, at least one.
   public var packages: Int { max(1, logicalProcessors / 128) }
 
+  /// CPUID.1.EAX of every socket.
+  public var socketSignatures: [UInt32] { [UInt32](repeating: cpu.signature, count: packages) }
+
+  /// Most LPs that one package has; the last package may have fewer.
+  private var largestPackage: Int { max(1, (logicalProcessors &+ packages &- 1) / packages) }
+
   /// Package of the LP with dense index `lp`: LPs are spread over the packages in blocks.
   public func package(of lp: Int) -> Int {
-    let perPackage = (logicalProcessors + packages - 1) / packages
-    return min(packages - 1, lp / perPackage)
+    min(packages - 1, max(0, lp) / largestPackage)
+  }
+
+  /// Number of LPs in `package`.
+  public func logicalProcessors(in package: Int) -> Int {
+    guard (0..<packages).contains(package) else { return 0 }
+    let before = package * largestPackage
+    return max(0, (package == packages - 1 ? logicalProcessors : before + largestPackage) - before)
   }
 
   /// x2APIC id of the LP with dense index `lp`: dense too.
-  public func x2apicID(of lp: Int) -> UInt32 { UInt32(lp) }
+  public func x2apicID(of lp: Int) -> UInt32 { UInt32(exactly: lp) ?? .max }
+
+  /// LPs that can be addressed, of which there may be fewer: packages × (CPUID.4 sub-leaf 3 EAX[25:14] + 1, rounded up to a
+  /// power of two). The SEAM range is laid out for so many (pseamldr.md 5).
+  public var addressableLPs: Int {
+    var perPackage = 1
+    while perPackage < largestPackage { perPackage &<<= 1 }
+    return packages * perPackage
+  }
 
   /// Physical address width, MAXPA (CPUID 0x80000008).
   public static let maxPA: UInt64 = 52
@@ -46,8 +66,11 @@ public struct MachineConfiguration: Equatable, Sendable {
   /// First KeyID beyond the private range: private KeyIDs are [64, 2048).
   public static let endOfPrivateKeyIDs: UInt16 = 1 << 11
 
+  /// Most memory, in GiB, above which the SEAM range still lies below the key-id bits.
+  public static let maxMemoryGiB = (1 << Int(maxPA - keyIDBits - 30)) - 1
+
   /// Where the one convertible memory range ends and the SEAM range begins.
-  public var seamRangeBase: UInt64 { UInt64(memoryGiB) << 30 }
+  public var seamRangeBase: UInt64 { UInt64(min(max(1, memoryGiB), Self.maxMemoryGiB)) << 30 }
   /// Size of the SEAM range (SEAMRR).
   public static let seamRangeSize: UInt64 = 128 << 20
   /// Size of the P-SEAMLDR's own range at the top of the SEAM range.

@@ -22,5 +22,5 @@ public struct PhysicalAddress: RawRepresentable, Hashable, Sendable {
   public var exceedsMaxPA: Bool { rawValue >> MachineConfiguration.maxPA != 0 }
 
   /// Whether the address is a multiple of `alignment`, a power of two.
-  public func isAligned(to alignment: UInt64) -> Bool { rawValue & (alignment - 1) == 0 }
+  public func isAligned(to alignment: UInt64) -> Bool { rawValue & (alignment &- 1) == 0 }
 }

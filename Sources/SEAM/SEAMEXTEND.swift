@@ -7,14 +7,24 @@ public struct SEAMInfo: Equatable, Sendable {
 
   /// Offset 0: bit i says that 8-byte word i is meaningful. 0x1FF with a module, 0 without.
   public var valid: UInt64 = 0
-  /// Offset 8, 16 bytes: [0] minor SVN, [1] major SVN, [2] SVN of the last SEAM-related microcode patch.
-  public var teeTCBSVN = [UInt8](repeating: 0, count: 16)
-  /// Offset 24, 48 bytes: SEAMHASH of the module.
-  public var mrseam = [UInt8](repeating: 0, count: 48)
-  /// Offset 72, 48 bytes: zero for Intel's modules.
-  public var mrsignerseam = [UInt8](repeating: 0, count: 48)
+  /// Offset 8, 16 bytes: [0] minor SVN, [1] major SVN, [2] SVN of the last SEAM-related microcode patch. A value of
+  /// another length is not taken.
+  public var teeTCBSVN = [UInt8](repeating: 0, count: 16) {
+    didSet { if teeTCBSVN.count != 16 { teeTCBSVN = oldValue } }
+  }
+  /// Offset 24, 48 bytes: SEAMHASH of the module. A value of another length is not taken.
+  public var mrseam = Self.noMeasurement {
+    didSet { if mrseam.count != Self.noMeasurement.count { mrseam = oldValue } }
+  }
+  /// Offset 72, 48 bytes: zero for Intel's modules. A value of another length is not taken.
+  public var mrsignerseam = Self.noMeasurement {
+    didSet { if mrsignerseam.count != Self.noMeasurement.count { mrsignerseam = oldValue } }
+  }
   /// Offset 120.
   public var attributes: UInt64 = 0
+
+  /// 48 bytes of zeros.
+  public static let noMeasurement = [UInt8](repeating: 0, count: 48)
 
   /// VALID of a loaded module: VALID, TEE_TCB_SVN and MRSEAM.
   public static let validWithModule: UInt64 = 0x1FF
@@ -25,6 +35,21 @@ public struct SEAMInfo: Equatable, Sendable {
   /// The 128 bytes.
   public var bytes: [UInt8] {
     valid.littleEndianBytes + teeTCBSVN + mrseam + mrsignerseam + attributes.littleEndianBytes
+  }
+
+  /// Zeroes TEE_TCB_SVN, the part of the microcode included.
+  public mutating func clearTCBSVN() {
+    for index in teeTCBSVN.indices { teeTCBSVN[index] = 0 }
+  }
+
+  /// The identity without a module: all zero but for the microcode's part of TEE_TCB_SVN.
+  public mutating func removeModule() {
+    valid = 0
+    minorSVN = 0
+    majorSVN = 0
+    mrseam = Self.noMeasurement
+    mrsignerseam = Self.noMeasurement
+    attributes = 0
   }
 
   /// Minor SVN of the module.

@@ -1,11 +1,11 @@
 /// Where things lie in the SEAM range, as the P-SEAMLDR lays them out and the TDX module finds them (pseamldr.md 2.6, 2.7, 5).
 ///
 /// The first page is the SYS_INFO table, whose lower half is the MCHECK table. One SEAM VMCS page follows for every
-/// LP, then the data region, which begins with the handoff data.
+/// addressable LP, then the data region, which begins with the handoff data.
 public enum SEAMLayout {
   /// Offset of the data region, and so of the handoff header, from the base of the SEAM range.
-  public static func dataRegion(logicalProcessors: Int) -> UInt64 {
-    4096 + 4096 * UInt64(logicalProcessors)
+  public static func dataRegion(addressableLPs: Int) -> UInt64 {
+    4096 + 4096 * UInt64(clamping: addressableLPs)
   }
 
   /// Size of the code region just below the P-SEAMLDR's range.
@@ -13,7 +13,7 @@ public enum SEAMLayout {
 
   /// Fields of the SYS_INFO table, byte offsets from its start. The MCHECK half is 0…2047.
   public enum SysInfo {
-    /// u64, 0.
+    /// u64: version of the MCHECK table, 0.
     public static let version = 0
     /// u32: logical processors of the platform.
     public static let totalLPs = 8
@@ -25,7 +25,7 @@ public enum SEAMLayout {
     public static let loaderBase = 48
     /// u64: size of the P-SEAMLDR's range.
     public static let loaderSize = 56
-    /// u8.
+    /// u8: nonzero = SMRR2 is not checked.
     public static let skipSMRR2Check = 64
     /// u8: 1 = access control only.
     public static let tdxAC = 65
@@ -41,7 +41,7 @@ public enum SEAMLayout {
     public static let keyhole = 2104
     /// u64 base and u64 size of the keyhole-edit area.
     public static let keyholeEdit = 2120
-    /// u64: stack pages a LP, minus one.
+    /// u64: data-stack pages a LP, minus one.
     public static let stackPages = 2136
     /// u64: TLS pages a LP, minus one.
     public static let tlsPages = 2144
@@ -74,7 +74,7 @@ extension Machine {
 
   /// Address of the data region and of the handoff header at its start.
   public var dataRegionBase: UInt64 {
-    configuration.seamRangeBase + SEAMLayout.dataRegion(logicalProcessors: configuration.logicalProcessors)
+    configuration.seamRangeBase + SEAMLayout.dataRegion(addressableLPs: configuration.addressableLPs)
   }
 
   /// Address of the code region, at whose start the image lies.
