@@ -22,12 +22,7 @@ public struct SEAMSigstruct: Equatable, Sendable {
   }
 
   /// A field of the structure: where it lies and what integer it holds.
-  public struct Field<Value: FixedWidthInteger & UnsignedInteger & Sendable>: Sendable {
-    /// Byte offset.
-    public let offset: Int
-    /// The field's name as the specification spells it.
-    public let name: String
-  }
+  public typealias Field = WireField
 
   /// Reads or writes one field.
   public subscript<Value>(field: Field<Value>) -> Value {
