@@ -44,6 +44,11 @@ public struct AttributeText: Sendable {
     bytes.append(contentsOf: text.utf8.prefix(Self.capacity - bytes.count))
   }
 
+  /// Appends `source` as it is; what goes beyond ``capacity`` is cut.
+  public mutating func append(bytes source: some Sequence<UInt8>) {
+    bytes.append(contentsOf: source.prefix(Self.capacity - bytes.count))
+  }
+
   /// Appends `number` in decimal, with zeros before it up to `width` digits (`%0*u`).
   public mutating func append(decimal number: UInt64, width: Int = 1) {
     var digits = 1
@@ -54,7 +59,7 @@ public struct AttributeText: Sendable {
       if overflow { break }
       limit = next
     }
-    let length = max(digits, width)
+    let length = max(digits, min(width, Self.capacity))
     guard bytes.count + length <= Self.capacity else { return }
     let start = bytes.count
     bytes.append(contentsOf: repeatElement(UInt8(ascii: "0"), count: length))
@@ -109,6 +114,14 @@ public protocol BinaryAttribute: Sendable {
 
   /// Takes `bytes` at `offset`, 1…4096 of them; gives the number taken.
   func write(_ bytes: [UInt8], at offset: Int64, by caller: Caller) throws(Errno) -> Int
+
+  /// How many bytes can be read from offset 0 now. stat(2) never shows it; page-cache reads need it (fuse-limits P1).
+  var readableLength: Int64 { get }
+}
+
+extension BinaryAttribute {
+  /// Nothing that page-cache reads could give.
+  public var readableLength: Int64 { 0 }
 }
 
 /// A file that is not sysfs-like: its whole content, of any size, is made when it is opened, and reads go through that
@@ -122,9 +135,23 @@ public protocol SnapshotFile: Sendable {
 
   /// Takes the bytes of one write call, whatever its offset.
   func store(_ bytes: [UInt8], by caller: Caller) throws(Errno) -> StoreOutcome
+
+  /// Takes the bytes of one write call at `offset`: for files whose text is longer than one call carries.
+  func store(_ bytes: [UInt8], at offset: Int64, by caller: Caller) throws(Errno) -> StoreOutcome
+
+  /// The open file `caller.openFile` is gone.
+  func released(by caller: Caller)
 }
 
 extension SnapshotFile {
   /// A file that can't be written: EIO.
   public func store(_ bytes: [UInt8], by caller: Caller) throws(Errno) -> StoreOutcome { throw .ioError }
+
+  /// The offset means nothing.
+  public func store(_ bytes: [UInt8], at offset: Int64, by caller: Caller) throws(Errno) -> StoreOutcome {
+    try store(bytes, by: caller)
+  }
+
+  /// Nothing is kept per open file.
+  public func released(by caller: Caller) {}
 }

@@ -1,0 +1,155 @@
+import Basics
+import SystemPackage
+
+extension Tree {
+  /// write(2) and pwrite(2) (`kernfs_fop_write_iter`): at most a page, one store call, none for an empty write.
+  ///
+  /// Text attributes do not look at the offset. Files opened with O_APPEND count their position themselves, from 0.
+  /// - Throws: EBADF; ENODEV when the device is gone; what the attribute throws.
+  public func write(
+    _ id: OpenFileID, at offset: Int64, _ bytes: UnsafeRawBufferPointer, by caller: Caller
+  ) throws(Errno) -> StoreOutcome {
+    let (file, isActive, _) = try openFile(id)
+    guard file.flags.allowsWriting else { throw .badFileDescriptor }
+    guard offset >= 0 else { throw .invalidArgument }
+    guard isActive else { throw .operationNotSupportedByDevice }
+    guard !bytes.isEmpty else { return .consumed(0) }
+    file.lock.lock()
+    defer { file.lock.unlock() }
+    switch file.node.content {
+    case .text(let attribute):
+      let part = [UInt8](bytes.prefix(pageSize))
+      return try attribute.store(part, by: caller.on(id)).limited(to: part.count)
+
+    case .binary(let attribute):
+      let part = [UInt8](bytes.prefix(pageSize))
+      let position = file.flags.contains(.append) ? file.appendPosition : offset
+      let taken = min(max(try attribute.write(part, at: position, by: caller.on(id)), 0), part.count)
+      file.appendPosition = position &+ Int64(taken)
+      return .consumed(taken)
+
+    case .snapshot(let snapshot):
+      return try snapshot.store([UInt8](bytes), at: offset, by: caller.on(id)).limited(to: bytes.count)
+
+    case .directory, .dynamicDirectory, .symlink:
+      throw .isDirectory
+    }
+  }
+
+  /// The same for bytes in an array.
+  public func write(
+    _ id: OpenFileID, at offset: Int64, _ bytes: [UInt8], by caller: Caller
+  ) throws(Errno) -> StoreOutcome {
+    // withUnsafeBytes rethrows without a type.
+    let result = bytes.withUnsafeBytes { buffer -> Result<StoreOutcome, Errno> in
+      do throws(Errno) {
+        return .success(try write(id, at: offset, buffer, by: caller))
+      } catch {
+        return .failure(error)
+      }
+    }
+    return try result.get()
+  }
+
+  /// A write that ends when the store method has taken the bytes or refused them, however often it has to wait before.
+  ///
+  /// `completion` is called exactly once: before this returns when nothing has to be waited for (then nil is
+  /// returned), else on the thread that wakes, or by ``PendingWrite/interrupt()``.
+  @discardableResult
+  public func write(
+    _ id: OpenFileID, at offset: Int64, _ bytes: [UInt8], by caller: Caller,
+    completion: @escaping @Sendable (Result<Int, Errno>) -> Void
+  ) -> PendingWrite? {
+    let pending = PendingWrite(completion)
+    attempt(pending) { [self] () throws(Errno) in try write(id, at: offset, bytes, by: caller) }
+    return pending.isFinished ? nil : pending
+  }
+
+  private func attempt(
+    _ pending: PendingWrite, _ store: @escaping @Sendable () throws(Errno) -> StoreOutcome
+  ) {
+    // The ticket is older than the decision to wait, so a wake-up in between is not lost.
+    let ticket = WaitTicket.now()
+    do throws(Errno) {
+      switch try store() {
+      case .consumed(let count):
+        pending.finish(.success(count))
+      case .wait(let queue):
+        pending.sleep()
+        queue.park(since: ticket) { [self] in
+          if pending.wakeUp() { attempt(pending, store) }
+        }
+      }
+    } catch {
+      pending.finish(.failure(error))
+    }
+  }
+}
+
+/// A write that waits.
+public final class PendingWrite: Sendable {
+  private enum State {
+    case running
+    case sleeping
+    case finished
+  }
+
+  private let state = Guarded(State.running)
+  private let completion: @Sendable (Result<Int, Errno>) -> Void
+
+  fileprivate init(_ completion: @escaping @Sendable (Result<Int, Errno>) -> Void) {
+    self.completion = completion
+  }
+
+  /// A signal came for the caller: ends the write with EINTR if it sleeps; false if it has ended or is being done.
+  @discardableResult
+  public func interrupt() -> Bool {
+    let wasSleeping = state.withLock { state in
+      switch state {
+      case .running, .finished: return false
+      case .sleeping:
+        state = .finished
+        return true
+      }
+    }
+    if wasSleeping { completion(.failure(.interrupted)) }
+    return wasSleeping
+  }
+
+  fileprivate var isFinished: Bool {
+    state.withLock { state in
+      switch state {
+      case .running, .sleeping: false
+      case .finished: true
+      }
+    }
+  }
+
+  fileprivate func sleep() { state.withLock { $0 = .sleeping } }
+
+  fileprivate func wakeUp() -> Bool {
+    state.withLock { state in
+      switch state {
+      case .running, .finished: return false
+      case .sleeping:
+        state = .running
+        return true
+      }
+    }
+  }
+
+  fileprivate func finish(_ result: Result<Int, Errno>) {
+    state.withLock { $0 = .finished }
+    completion(result)
+  }
+}
+
+extension StoreOutcome {
+  /// No store method takes more than it was given.
+  fileprivate func limited(to count: Int) -> StoreOutcome {
+    switch self {
+    case .consumed(let taken): .consumed(min(max(taken, 0), count))
+    case .wait: self
+    }
+  }
+}
