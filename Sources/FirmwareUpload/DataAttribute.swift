@@ -1,0 +1,28 @@
+import Kernfs
+import SystemPackage
+
+/// `data`, 0644, binary: the staged image (kernel-abi 2.4). Errors: EPERM for writing without CAP_SYS_RAWIO, whatever
+/// the state; ENODEV both ways while an upload runs; EFBIG beyond the staging limit.
+public struct DataAttribute: BinaryAttribute {
+  /// 0644.
+  public let mode: UInt16 = 0o644
+  private let device: FirmwareUploadDevice
+
+  /// The file of `device`.
+  public init(_ device: FirmwareUploadDevice) { self.device = device }
+
+  /// `firmware_data_read`.
+  public func read(at offset: Int64, count: Int, by caller: Caller) throws(Errno) -> [UInt8] {
+    try device.withDevice { machine throws(Errno) in try machine.read(at: offset, count: count) }
+  }
+
+  /// `firmware_data_write`.
+  public func write(_ bytes: [UInt8], at offset: Int64, by caller: Caller) throws(Errno) -> Int {
+    guard device.environment.mayWriteRawIO(caller) else { throw .notPermitted }
+    try device.withDevice { machine throws(Errno) in try machine.write(bytes, at: offset) }
+    return bytes.count
+  }
+
+  /// How much is staged.
+  public var readableLength: Int64 { Int64(device.stagedSize) }
+}
