@@ -27,6 +27,8 @@ extension PSEAMLDR {
     if let handoffBytes {
       let kept = machine.dataRegionBase..<(machine.dataRegionBase + handoffBytes)
       machine.memory.clearSEAM(from: base, to: end, keeping: kept)
+      let rest = (0 &- kept.upperBound) % UInt64(PhysicalMemory.pageSize)
+      machine.memory.write(repeatElement(0, count: Int(rest)), at: kept.upperBound)
     } else {
       machine.seamdb.clear()
       data.refreshRemainingUpdates(machine.seamdb)
@@ -64,13 +66,13 @@ extension PSEAMLDR {
 
   /// B3.
   private func relocate(_ image: [UInt8], _ bases: LinearBases, machine: inout Machine) throws(InstallRefusal) {
-    do throws(ImageRelocation.Failure) {
-      for relocation in try ImageRelocation.all(in: image) {
+    do throws(ManifestFailure) {
+      for relocation in try ModuleELF.relocations(of: image) {
         let address = bases.code &+ relocation.addend
-        machine.memory.write(address.littleEndianBytes, at: machine.codeRegionBase + UInt64(relocation.offset))
+        machine.memory.write(address.littleEndianBytes, at: machine.codeRegionBase &+ relocation.offset)
       }
     } catch {
-      throw InstallRefusal(ManifestFailure(.relocation, error.reason))
+      throw InstallRefusal(error)
     }
   }
 

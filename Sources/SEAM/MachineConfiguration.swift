@@ -2,8 +2,10 @@
 public struct MachineConfiguration: Equatable, Sendable {
   /// The processor in every socket.
   public var cpu: CPUModel
-  /// Number of logical processors, 1…1024.
-  public var logicalProcessors: Int
+  /// Number of logical processors, 1…1024; another value becomes the nearest of these.
+  public var logicalProcessors: Int {
+    didSet { logicalProcessors = Self.clamp(logicalProcessors) }
+  }
   /// Size of the one convertible memory range, which begins at 0 and ends where the SEAM range begins, in GiB.
   public var memoryGiB: Int
   /// Entries that the SEAMDB can hold: `updates=` + 1.
@@ -17,11 +19,13 @@ public struct MachineConfiguration: Equatable, Sendable {
     systemUnderDebug: Bool = false
   ) {
     self.cpu = cpu
-    self.logicalProcessors = logicalProcessors
+    self.logicalProcessors = Self.clamp(logicalProcessors)
     self.memoryGiB = memoryGiB
     self.seamdbSize = seamdbSize
     self.systemUnderDebug = systemUnderDebug
   }
+
+  private static func clamp(_ logicalProcessors: Int) -> Int { min(max(1, logicalProcessors), 1024) }
 
   /// Number of packages (sockets): one for every 128 LPs, at least one.
   public var packages: Int { max(1, logicalProcessors / 128) }
@@ -30,7 +34,7 @@ public struct MachineConfiguration: Equatable, Sendable {
   public var socketSignatures: [UInt32] { [UInt32](repeating: cpu.signature, count: packages) }
 
   /// Most LPs that one package has; the last package may have fewer.
-  private var largestPackage: Int { max(1, (logicalProcessors &+ packages &- 1) / packages) }
+  private var largestPackage: Int { (logicalProcessors + packages - 1) / packages }
 
   /// Package of the LP with dense index `lp`: LPs are spread over the packages in blocks.
   public func package(of lp: Int) -> Int {
@@ -51,7 +55,7 @@ public struct MachineConfiguration: Equatable, Sendable {
   /// power of two). The SEAM range is laid out for so many (pseamldr.md 5).
   public var addressableLPs: Int {
     var perPackage = 1
-    while perPackage < largestPackage { perPackage &<<= 1 }
+    while perPackage < largestPackage { perPackage *= 2 }
     return packages * perPackage
   }
 
