@@ -1,0 +1,33 @@
+/// The module's locks, as far as something other than the calling LP holds them: another LP in the middle of a leaf, or a test.
+///
+/// The module never waits for a lock. Whoever finds one held gets a busy status.
+public struct HeldLocks: Equatable, Sendable {
+  /// How a sharable lock is held.
+  public enum Mode: Equatable, Sendable {
+    /// By nobody.
+    case free
+    /// By readers.
+    case shared
+    /// By one writer.
+    case exclusive
+
+    /// Whether a writer could take it now.
+    var admitsExclusive: Bool { self == .free }
+    /// Whether a reader could take it now.
+    var admitsShared: Bool { self != .exclusive }
+  }
+
+  /// The one lock of TDH.SYS.INIT, CONFIG, KEY.CONFIG, SHUTDOWN and UPDATE (exclusive) and LP.INIT (shared): `SYS_BUSY`.
+  public var global = Mode.free
+  /// Of the KeyID ownership table: `OPERAND_BUSY|KOT`.
+  public var kot = Mode.free
+  /// Indices of the TDMRs that are being initialised: `OPERAND_BUSY|RCX` of TDH.SYS.TDMR.INIT.
+  public var tdmrs: Set<Int> = []
+  /// Packages whose cache write-back is in progress: `OPERAND_BUSY|WBCACHE`.
+  public var packages: Set<Int> = []
+  /// Page numbers (address / 4096) whose PAMT entry is locked: `OPERAND_BUSY` with the operand of the page.
+  public var pages: Set<UInt64> = []
+
+  /// All free.
+  public init() {}
+}
