@@ -1,0 +1,84 @@
+import Basics
+import SEAM
+import SystemPackage
+
+/// The kernel's SEAMCALL wrappers (`seamcall_prerr`, `seamcall_prerr_ret`, `seamldr_call`).
+extension LinuxHost {
+  /// `RDRAND_RETRY_LOOPS`: attempts in all while there is no entropy.
+  static let entropyAttempts = 10
+
+  /// Whether the wrapper repeats the call: exactly TDX_RND_NO_ENTROPY, and in v1..v3 the P-SEAMLDR's code too.
+  func isRetried(_ result: SEAMCALLResult, of call: KernelCall) -> Bool {
+    switch CompletionStatus(rawValue: result.linuxStatus) {
+    case .rndNoEntropy: true
+    case .noEntropy: profile.retriesLoaderNoEntropy && call.registers.rax >> 63 != 0
+    default: false
+    }
+  }
+
+  /// Executes `call`, up to ten times while there is no entropy, logs a failure, and gives the registers.
+  mutating func seamcall(_ call: KernelCall, door: some SEAMCALLDoor) throws(SEAMCALLFailure) -> Registers {
+    var result = door.seamcall(call.registers, on: call.lp)
+    var attempts = 1
+    while attempts < Self.entropyAttempts, isRetried(result, of: call) {
+      result = door.seamcall(call.registers, on: call.lp)
+      attempts += 1
+    }
+    return try settle(call, result)
+  }
+
+  /// What `sc_retry_prerr` does with the last `result` of `call`: maps it to an errno and logs what is not one of the
+  /// three silent ones.
+  mutating func settle(_ call: KernelCall, _ result: SEAMCALLResult) throws(SEAMCALLFailure) -> Registers {
+    guard let errno = result.linuxErrno else {
+      guard case .returned(let registers) = result else { return call.registers }
+      return registers
+    }
+    if errno == .ioError { logFailure(of: call, result) }
+    throw SEAMCALLFailure(lp: call.lp, registers: call.registers, result: result, errno: errno)
+  }
+
+  /// `seamcall_err`, and for calls that give registers back `seamcall_err_ret`.
+  mutating func logFailure(of call: KernelCall, _ result: SEAMCALLResult) {
+    let isLoader = call.registers.rax >> 63 != 0
+    let prefix = isLoader ? "seamldr: " : "virt/tdx: "
+    switch profile.seamcallErrorFormat {
+    case .hexadecimal:
+      log.append(
+        .error,
+        prefix
+          + "SEAMCALL (0x\(call.registers.rax.paddedHexadecimal)) failed: 0x\(result.linuxStatus.paddedHexadecimal)")
+    case .decimal:
+      let leaf = Int64(truncatingIfNeeded: call.registers.rax)
+      let digits = String(result.linuxStatus, radix: 16)
+      let status = "0x" + String(repeating: "0", count: max(0, 14 - digits.count)) + digits
+      log.append(.error, prefix + (isLoader ? "SEAMLDR" : "SEAMCALL") + " (\(leaf)) failed: \(status)")
+    }
+    guard call.logsRegisters else { return }
+    var registers = call.registers
+    if case .returned(let after) = result { registers = after }
+    log.append(
+      .error,
+      "virt/tdx: RCX 0x\(registers.rcx.paddedHexadecimal) RDX 0x\(registers.rdx.paddedHexadecimal) "
+        + "R08 0x\(registers.r8.paddedHexadecimal)")
+    log.append(
+      .error,
+      "virt/tdx: R09 0x\(registers.r9.paddedHexadecimal) R10 0x\(registers.r10.paddedHexadecimal) "
+        + "R11 0x\(registers.r11.paddedHexadecimal)")
+  }
+
+  /// `WARN_ON_ONCE` at `site`: the kernel prints a block of registers and a backtrace, tdxfs its first line only, and
+  /// like the kernel only the first time.
+  mutating func warnOnce(_ site: WarnSite, cpu: Int) {
+    guard warned.insert(site).inserted else { return }
+    log.append(.warning, "WARNING: arch/x86/virt/vmx/tdx/tdx.c at \(site.rawValue), CPU#\(cpu)")
+  }
+}
+
+/// The places that warn once per boot, by the name of their function.
+enum WarnSite: String, Hashable, Sendable {
+  case shutdown = "tdx_module_shutdown"
+  case refreshVersion = "tdx_module_refresh_version"
+  case runUpdate = "tdx_module_run_update"
+  case postUpdate = "tdx_module_post_update"
+}

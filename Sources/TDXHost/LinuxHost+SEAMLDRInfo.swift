@@ -1,0 +1,39 @@
+import ModuleImage
+import SEAM
+import SystemPackage
+
+/// The files that ask the P-SEAMLDR (`seamldr_get_info`). They work also when the module is lost.
+extension LinuxHost {
+  /// `seamldr_version_show`: an INFO call on every read. Errors are the call's (kernel-abi.md 5.5), or what the
+  /// profile makes of them.
+  public mutating func seamldrVersion(door: some SEAMCALLDoor) throws(Errno) -> ModuleVersion {
+    try read(door: door).version
+  }
+
+  /// `num_remaining_updates_show`: the same call, another field.
+  public mutating func numRemainingUpdates(door: some SEAMCALLDoor) throws(Errno) -> UInt32 {
+    try read(door: door).numRemainingUpdates
+  }
+
+  private mutating func read(door: some SEAMCALLDoor) throws(Errno) -> SEAMLDRInfo {
+    do throws(SEAMCALLFailure) {
+      return try seamldrInfo(on: onlineCPUs.first ?? 0, door: door)
+    } catch {
+      throw profile.seamldrReadError.errno(of: error.errno)
+    }
+  }
+
+  /// INFO on `lp`.
+  mutating func seamldrInfo(on lp: Int, door: some SEAMCALLDoor) throws(SEAMCALLFailure) -> SEAMLDRInfo {
+    let buffer = infoBuffer()
+    _ = try seamcall(KernelCall(.info, rcx: buffer, on: lp), door: door)
+    return SEAMLDRInfo(door.readPhysical(buffer, count: SEAMLDRInfo.size))
+  }
+
+  /// Where INFO writes: a page that is taken once. Without memory it is address 0, which nobody else uses.
+  mutating func infoBuffer() -> UInt64 {
+    if let infoPage { return infoPage }
+    infoPage = pages.allocate()
+    return infoPage ?? 0
+  }
+}

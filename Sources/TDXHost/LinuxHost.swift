@@ -1,0 +1,97 @@
+import ModuleImage
+import SEAM
+import SystemPackage
+
+/// The Linux side of one emulated machine: what `arch/x86/virt/vmx/tdx` and `tdx_host` know. A value: a copy is a
+/// snapshot.
+///
+/// It has the SEAMCALL instruction and physical memory (``SEAMCALLDoor``), like the kernel, and nothing else. Every
+/// method that calls a firmware takes the door.
+public struct LinuxHost: Sendable {
+  /// Which kernel it is.
+  public let profile: ABIProfile
+  /// What it was booted on.
+  public let configuration: HostConfiguration
+  /// `dmesg`.
+  public var log: KernelLog
+  /// Which pages of host memory are in use.
+  public var pages: PageAllocator
+
+  /// `tdx_sysinfo`
+  public internal(set) var sysInfo = SysInfo()
+  /// `tdx_module_initialized`: the module can be used. Cleared by a successful TDH.SYS.SHUTDOWN, set by TDH.SYS.UPDATE.
+  public internal(set) var isModuleInitialized = false
+  /// `sysinit_done`: TDH.SYS.INIT was tried since the last reset.
+  public internal(set) var isSysInitDone = false
+  /// `sysinit_ret`: what all further attempts get; nil is 0.
+  public internal(set) var sysInitResult: Errno?
+  /// `tdx_lp_initialized`, per possible CPU.
+  public internal(set) var isLPInitialized: [Bool]
+  /// `cpu_online_mask`, per present CPU.
+  public internal(set) var isOnline: [Bool]
+  /// `tdx_tdmr_list`
+  public internal(set) var tdmrs: [TDMR] = []
+  /// The hotplug callbacks (`virt/tdx:online`) are installed, which they are when TDX came up at boot.
+  public internal(set) var hasHotplugCallbacks = false
+  /// The `tdx_host` device as it was when it was made; nil when there is none.
+  public internal(set) var device: HostDevice?
+  /// `cpus_read_lock` is held by an update: a CPU that goes online or offline has to wait until it is done.
+  public internal(set) var isHotplugLocked = false
+  /// TDs that exist (`tdx_guest_keyid_pool` is not empty): the rule of kernel-abi.md 5.8 looks at it.
+  public var tdsExist = false
+
+  var warned: Set<WarnSite> = []
+  /// The page in which INFO buffers lie.
+  var infoPage: UInt64?
+
+  /// A kernel of `profile` before it has done anything; `now` gives microseconds since power-on.
+  public init(
+    profile: ABIProfile, configuration: HostConfiguration, now: @escaping @Sendable () -> UInt64
+  ) {
+    self.profile = profile
+    self.configuration = configuration
+    log = KernelLog(now: now)
+    pages = PageAllocator(memory: configuration.memory)
+    isLPInitialized = Array(repeating: false, count: configuration.presentCPUs)
+    isOnline = Array(repeating: true, count: configuration.presentCPUs)
+  }
+
+  /// The online CPUs, ascending.
+  public var onlineCPUs: [Int] { isOnline.indices.filter { isOnline[$0] } }
+  /// Present CPUs that are offline, ascending.
+  public var offlineCPUs: [Int] { isOnline.indices.filter { !isOnline[$0] } }
+
+  /// Memory that PAMTs take, in KiB (`tdmrs_count_pamt_kb`).
+  public var pamtKiB: UInt64 {
+    tdmrs.reduce(0) { sum, tdmr in
+      tdmr.pamts.reduce(sum) { $0 + ($1.upperBound - $1.lowerBound) / 1024 }
+    }
+  }
+
+  /// `version_show`: the cached version, no SEAMCALL. ENXIO while the module is not initialised, which after a fatal
+  /// update failure is until reboot.
+  public func version() throws(Errno) -> ModuleVersion {
+    guard isModuleInitialized else { throw .noSuchAddressOrDevice }
+    return sysInfo.version
+  }
+
+  /// What a successful TDH.SYS.SHUTDOWN makes the kernel forget (kernel-abi.md 5.3). Features, TDMRs, PAMTs and KeyIDs
+  /// stay.
+  mutating func resetAfterShutdown() {
+    isModuleInitialized = false
+    isSysInitDone = false
+    sysInitResult = nil
+    for cpu in isLPInitialized.indices where profile.resetsOfflineCPUs || isOnline[cpu] {
+      isLPInitialized[cpu] = false
+    }
+  }
+}
+
+/// The `tdx_host` device: which of its parts were made. Visibility is decided once, when the device is created, and never
+/// again (kernel-abi.md 3.1).
+public struct HostDevice: Equatable, Sendable {
+  /// The files that ask the P-SEAMLDR are there.
+  public var hasSEAMLDRFiles: Bool
+  /// The upload device is registered.
+  public var hasUpload: Bool
+}
