@@ -69,7 +69,10 @@ struct PrivateView {
       chdir(directory)
       free(directory)
     }
-    for (name, value) in Self.variables(for: contents, python: DataDirectory.python(), path: getenv("PYTHONPATH")) {
+    let python = DataDirectory.python()
+    // Read-only, so that Python leaves no __pycache__ on the host.
+    if let python, (try? MountNamespace.bind(python, over: python)) != nil { try? MountNamespace.makeReadOnly(python) }
+    for (name, value) in Self.variables(for: contents, python: python, path: getenv("PYTHONPATH")) {
       setenv(name, value, 1)
     }
   }
