@@ -16,7 +16,7 @@ public enum BuildDate {
     var rest = decimal
     var value: UInt32 = 0
     for shift in stride(from: UInt32(0), through: 28, by: 4) {
-      value |= rest % 10 << shift
+      value |= (rest % 10) << shift
       rest /= 10
     }
     return value

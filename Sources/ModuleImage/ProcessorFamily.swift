@@ -36,6 +36,9 @@ public enum ProcessorFamily: UInt32, CaseIterable, Sendable {
     }
   }
 
+  /// How the public releases list it: Sapphire Rapids with stepping 8, the others with 0.
+  public var listedSignature: UInt32 { self == .spr ? 0x806F8 : rawValue }
+
   /// `806F8 (Sapphire Rapids)`, or the number alone.
   public static func describe(_ signature: UInt32) -> String {
     let number = String(signature, radix: 16, uppercase: true)

@@ -36,6 +36,73 @@ struct IntelImageTests {
     #expect(!program.noDowngrade)
   }
 
+  @Test("A genuine blob reads as the golden table says", arguments: GoldenImage.all)
+  func blob(golden: GoldenImage) throws {
+    let bytes = try IntelBinaries.blob(golden.version)
+    #expect(bytes.count == golden.fileBytes)
+    let file = try ModuleImageFile(bytes)
+    #expect(file.problems == [])
+    #expect(file.format == .blob)
+    #expect(file.checksum == golden.checksum)
+    #expect(file.modulePages == golden.pages)
+    #expect(file.module == (try IntelBinaries.moduleBytes(golden.version)))
+    let sigstruct = file.sigstruct
+    #expect(sigstruct.bytes == (try IntelBinaries.sigstructBytes(golden.version)))
+    #expect(sigstruct.svn == ModuleSVN(major: golden.svn.major, minor: golden.svn.minor))
+    #expect(sigstruct[SEAMSigstruct.date] == golden.date)
+    #expect(sigstruct.cpuidTable == golden.cpus)
+    #expect(sigstruct[SEAMSigstruct.numHandoffPages] == golden.handoffPages)
+    #expect(sigstruct[SEAMSigstruct.numGlobalDataPages] == golden.globalPages)
+    #expect(sigstruct[SEAMSigstruct.ripOffset] == golden.rip)
+    #expect(sigstruct[SEAMSigstruct.gdtIDTOffset] == golden.gdtIDT)
+    #expect(sigstruct[SEAMSigstruct.faultWrapperOffset] == golden.faultWrapper)
+    #expect(ModuleELF.entryPoint(of: file.module) == UInt64(golden.rip))
+  }
+
+  @Test("1.5 and 2.0 loaders take and refuse as the golden table says", arguments: GoldenImage.all)
+  func verdicts(golden: GoldenImage) throws {
+    let file = try ModuleImageFile(try IntelBinaries.blob(golden.version))
+    var conditions = ImageVerification.Conditions()
+    conditions.sockets = golden.cpus
+    conditions.rules = ManifestRules(.v1_5)
+    let old = ImageVerification(file, conditions: conditions)
+    #expect(old.failures.map(\.rule) == (golden.isVersion2 ? [.reservedNotZero] : []))
+    conditions.rules = ManifestRules(.v2_0)
+    #expect(ImageVerification(file, conditions: conditions).isPassed)
+    conditions.trusted = TrustedSigners([.dev])
+    #expect(ImageVerification(file, conditions: conditions).failures.map(\.rule) == [.keyPin])
+    conditions.trusted = TrustedSigners([.intel])
+    conditions.rules = nil
+    #expect(ImageVerification(file, conditions: conditions).isPassed)
+  }
+
+  @Test(
+    "A genuine image with one changed bit, in the module or in the sigstruct, is refused", arguments: GoldenImage.all)
+  func flipped(golden: GoldenImage) throws {
+    let intact = try ModuleImageFile(try IntelBinaries.blob(golden.version))
+    var module = intact.module
+    module[module.count / 2] ^= 1
+    let changed = ModuleImageFile.bytes(format: .image, sigstruct: intact.sigstruct, module: module)
+    #expect(ImageVerification(try ModuleImageFile(changed), conditions: .init()).failures.map(\.rule) == [.imageHash])
+    var sigstruct = intact.sigstruct
+    sigstruct[SEAMSigstruct.minorSVN] += 1
+    let resigned = ModuleImageFile.bytes(format: .blob, sigstruct: sigstruct, module: intact.module)
+    #expect(ImageVerification(try ModuleImageFile(resigned), conditions: .init()).failures.map(\.rule) == [.signature])
+  }
+
+  @Test("A forged twin has the golden fields", arguments: GoldenImage.all)
+  func twin(golden: GoldenImage) throws {
+    let genuine = try #require(SEAMSigstruct(try IntelBinaries.sigstructBytes(golden.version)))
+    let version = try #require(ModuleVersion(golden.version))
+    var (forged, module) = try ImageForge(version: version).forge()
+    #expect(module.count == golden.pages * 4096)
+    // Everything but key, signature and hash is the same to the byte.
+    forged.replace(SEAMSigstruct.modulusRange, with: genuine.slice(SEAMSigstruct.modulusRange))
+    forged.replace(SEAMSigstruct.signatureRange, with: genuine.slice(SEAMSigstruct.signatureRange))
+    forged.replace(SEAMSigstruct.seamHashRange, with: genuine.slice(SEAMSigstruct.seamHashRange))
+    #expect(forged == genuine)
+  }
+
   @Test("2.0.08 is the one with a constant block, and its ten words read as the reference says")
   func constantBlock() throws {
     for golden in GoldenImage.all {
