@@ -32,6 +32,11 @@ public struct TDXModule: Sendable {
   /// SYS_STATE of the image that was entered last; `.initPending` before the first entry.
   public var sysState: SysState { state?.sysState ?? .initPending }
 
+  /// SYS_STATE of the image that is in the SEAM range of `machine`, entered or not.
+  public func sysState(in machine: Machine) -> SysState {
+    generation == machine.imageGeneration ? sysState : .initPending
+  }
+
   /// Whether the image that was entered last had a fatal internal error. Then SEAM_READY is 0, and the SEAMCALL during which it
   /// happened is a VMfailInvalid too: its registers are unchanged (tdx-module.md 3.1).
   public var isDead: Bool { state?.isDead ?? false }
