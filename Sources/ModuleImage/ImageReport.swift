@@ -16,8 +16,6 @@ public struct ImageReport: Equatable, Sendable {
   public let signature: SignatureVerdict
   /// The release whose image this is, byte for byte.
   public let release: ModuleRelease?
-  /// The checks by the rules of the image's line.
-  public let verification: ImageVerification
 
   /// Looks at `file`; `trusted` are the keys that have a name.
   public init(_ file: ModuleImageFile, trusted: TrustedSigners = .standard) {
@@ -28,9 +26,6 @@ public struct ImageReport: Equatable, Sendable {
     signer = trusted.signer(with: pin)
     signature = file.sigstruct.verifySignature()
     release = ReleaseTable.release(seamHash: digest)
-    var conditions = ImageVerification.Conditions()
-    conditions.trusted = trusted
-    verification = ImageVerification(file, conditions: conditions)
   }
 
   /// Whether the pages are those that were signed.

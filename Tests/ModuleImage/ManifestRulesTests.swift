@@ -7,10 +7,12 @@ struct ManifestRulesTests {
   private typealias Change = @Sendable (inout SEAMSigstruct) -> Void
 
   private func sigstruct(_ change: Change = { _ in }) throws -> SEAMSigstruct {
-    var (sigstruct, _) = try ImageForge(version: ModuleVersion(1, 5, 24)).forge()
+    var sigstruct = try Self.intact.get()
     change(&sigstruct)
     return sigstruct
   }
+
+  private static let intact = Result { try ImageForge(version: ModuleVersion(1, 5, 24)).forge().sigstruct }
 
   private func rule(_ body: () throws(ManifestFailure) -> Void) -> ManifestRule? {
     do {
@@ -48,18 +50,13 @@ struct ManifestRulesTests {
     let rules = ManifestRules(.v2_0)
     for (range, expected) in Self.constrained {
       for offset in range {
-        var broken = try sigstructCached()
+        var broken = try sigstruct()
         broken.replace(offset..<(offset + 1), with: [broken.bytes[offset] ^ 1])
         let found = rule { () throws(ManifestFailure) in try rules.format(broken) }
         #expect(found == (1000..<1024 ~= offset ? nil : expected), "byte \(offset)")
       }
     }
   }
-
-  private func sigstructCached() throws -> SEAMSigstruct { Self.cached }
-  private static let cached: SEAMSigstruct = {
-    (try? ImageForge(version: ModuleVersion(1, 5, 24)).forge().sigstruct) ?? SEAMSigstruct()
-  }()
 
   @Test("Limits: 255 CPUs, equal handoff versions, the debug bit, both tables absent")
   func limits() throws {
