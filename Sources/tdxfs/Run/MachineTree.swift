@@ -45,7 +45,7 @@ enum MachineMount {
   case sys(FilePath)
   /// Mounted with `layout=device`: its root is the `tdx_host` directory. The three lists of CPUs are what it had when the
   /// view was made.
-  case device(FilePath, processors: ProcessorLists)
+  case device(FilePath, ProcessorLists)
 
   /// Texts of `devices/system/cpu/{online,present,possible}`, e.g. `0-3\n`.
   struct ProcessorLists: Equatable {
