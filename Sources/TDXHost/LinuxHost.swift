@@ -75,6 +75,12 @@ public struct LinuxHost: Sendable {
     return sysInfo.version
   }
 
+  /// `compat_capable_show`: TDX_FEATURES0 bit 47 as it was read at boot. ENXIO while the module is not initialised.
+  public func compatCapable() throws(Errno) -> Bool {
+    guard isModuleInitialized else { throw .noSuchAddressOrDevice }
+    return sysInfo.features.contains(.updateCompatibility)
+  }
+
   /// What a successful TDH.SYS.SHUTDOWN makes the kernel forget (kernel-abi.md 5.3). Features, TDMRs, PAMTs and KeyIDs
   /// stay.
   mutating func resetAfterShutdown() {
