@@ -71,7 +71,8 @@ public struct ModuleUpdate: Sendable {
     self.schedule = schedule
     refreshesInLockStep = host.profile.refresh == .wholeVersionInStopMachine
     record = UpdateRecord(
-      errno: nil, stage: .done, onlineCPUs: host.onlineCPUs.count, offlineCPUs: host.offlineCPUs,
+      errno: nil, stage: .done, wasInitialized: host.isModuleInitialized, onlineCPUs: host.onlineCPUs.count,
+      offlineCPUs: host.offlineCPUs,
       oldVersion: host.sysInfo.version)
   }
 

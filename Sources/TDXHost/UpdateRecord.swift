@@ -37,6 +37,8 @@ public struct UpdateRecord: Equatable, Sendable {
   public var failures: [SEAMCALLFailure] = []
   /// The SEAMCALL that ended the update; nil for success and for a refused image.
   public var cause: SEAMCALLFailure?
+  /// The module was usable before; false after an earlier update had lost TDX.
+  public var wasInitialized: Bool
   /// TDH.SYS.SHUTDOWN had succeeded: an update that failed after it has lost TDX.
   public var isShutDown = false
   /// The first INSTALL was made: the module that ran before is out of reach until the last one succeeds or fails
@@ -53,7 +55,7 @@ public struct UpdateRecord: Equatable, Sendable {
   /// The version that was read after success.
   public var newVersion: ModuleVersion?
 
-  /// TDX is lost until reboot: SHUTDOWN had succeeded, the update has not.
+  /// This update has lost TDX, until reboot: SHUTDOWN had succeeded, the rest has not.
   public var isTDXLost: Bool { errno != nil && isShutDown }
   /// The CPU whose SEAMCALL ended the update.
   public var lp: Int? { cause?.lp }

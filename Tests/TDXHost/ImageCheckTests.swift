@@ -23,7 +23,7 @@ struct Spoiled: CustomTestStringConvertible, Sendable {
 struct ImageCheckTests {
   static let size = blob().count
 
-  static let v8: [Spoiled] = [
+  static let spoiledV8: [Spoiled] = [
     Spoiled("empty", .largerThan(4096), []),
     Spoiled("exactly a page", .largerThan(4096), Array(blob().prefix(4096))),
     Spoiled("signature, first byte", .signature(at: 8), blob()) { $0[8] = 0 },
@@ -54,7 +54,7 @@ struct ImageCheckTests {
     },
   ]
 
-  static let merged: [Spoiled] = [
+  static let spoiledMerged: [Spoiled] = [
     Spoiled("4095 bytes", .atLeast(4096), Array(imageV2().prefix(4095))),
     Spoiled("a page too many", .pageCountsMatchSize, imageV2() + [UInt8](repeating: 0, count: 4096)),
     Spoiled("a byte too few", .pageCountsMatchSize, Array(imageV2().dropLast())),
@@ -70,7 +70,7 @@ struct ImageCheckTests {
     Spoiled("size before version", .pageCountsMatchSize, blob()),
   ]
 
-  static let v7: [Spoiled] = [
+  static let spoiledV7: [Spoiled] = [
     Spoiled("offset beyond the end", .largerThanModuleOffset, blob()) { $0.store(UInt32.max, at: 4) },
     Spoiled("version before signature", .version(0x100), blob()) {
       $0[0] = 1
@@ -83,13 +83,13 @@ struct ImageCheckTests {
     Spoiled("alignment last", .moduleOffsetAligned, blob()) { $0.store(UInt32(8193), at: 4) },
   ]
 
-  @Test("v8 refuses and touches nothing", arguments: v8)
+  @Test("v8 refuses and touches nothing", arguments: spoiledV8)
   func v8(spoiled: Spoiled) { expectRefusal(.v8, spoiled) }
 
-  @Test("merged refuses and touches nothing", arguments: merged)
+  @Test("merged refuses and touches nothing", arguments: spoiledMerged)
   func merged(spoiled: Spoiled) { expectRefusal(.merged, spoiled) }
 
-  @Test("v7 refuses and touches nothing", arguments: v7)
+  @Test("v7 refuses and touches nothing", arguments: spoiledV7)
   func v7(spoiled: Spoiled) { expectRefusal(.v7, spoiled) }
 
   private func expectRefusal(_ profile: ABIProfile, _ spoiled: Spoiled) {
@@ -119,7 +119,8 @@ struct ImageCheckTests {
     }
     #expect(reason { $0 = [1, 2, 3] } == "the image has 3 bytes, more than 4096 are needed")
     #expect(
-      reason { $0.store(Array("XDX-BLOB".utf8), at: 8) } == "the signature at 8 is \"XDX-BLOB\", \"TDX-BLOB\" is expected")
+      reason { $0.store(Array("XDX-BLOB".utf8), at: 8) }
+        == "the signature at 8 is \"XDX-BLOB\", \"TDX-BLOB\" is expected")
     #expect(
       reason { $0.store(UInt16(0x200), at: 0) } == "the header's version is 0x200, this kernel takes 0x100")
     #expect(reason { $0[77] = 1 } == "the reserved byte at 77 of the header is not zero")

@@ -77,11 +77,11 @@ struct ParamsTests {
   func reuse() {
     let firmware = FakeFirmware()
     var host = bootedHost(.v8, firmware)
-    let image = blob(modulePages: 100)
+    let image = blob(modulePages: 20)
     _ = update(&host, firmware, image: image)
     let resident = firmware.memory.count
     let inUse = host.pages.pagesInUse
-    for _ in 0..<200 { #expect(update(&host, firmware, image: image).errno == nil) }
+    for _ in 0..<50 { #expect(update(&host, firmware, image: image).errno == nil) }
     #expect(firmware.memory.count == resident)
     #expect(host.pages.pagesInUse == inUse)
   }

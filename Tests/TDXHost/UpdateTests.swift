@@ -70,7 +70,8 @@ struct UpdateTests {
     #expect((try? host.version()) == ModuleVersion(1, 5, 4))
   }
 
-  @Test("any number of LPs, any order: every LP makes its calls once", arguments: [1, 4, 64], [nil, 1, 77] as [UInt64?])
+  @Test(
+    "any number of LPs, any order: every LP makes its calls once", arguments: [1, 4, 64], [nil, 1, 77] as [UInt64?])
   func everyLP(lps: Int, seed: UInt64?) {
     let firmware = FakeFirmware()
     var host = bootedHost(.v8, firmware, lps: lps)
@@ -159,8 +160,40 @@ struct UpdateTests {
     #expect(firmware.transcript().first == "TDH.SYS.SHUTDOWN@0")
     #expect(
       host.lines == [
-        "virt/tdx: version 1.5.24 -> 1.5.28",
+        "virt/tdx: version 1.5.24 -> 1.5.28"
       ])
     #expect(update(&host, firmware).shutdownOperand == 0x10002)
+  }
+
+  @Test("1024 LPs")
+  func manyLPs() {
+    let firmware = FakeFirmware()
+    var host = bootedHost(.v8, firmware, lps: 1024)
+    let record = update(&host, firmware)
+    #expect(record.errno == nil)
+    #expect(record.onlineCPUs == 1024)
+    #expect(firmware.calls.count == 2 + 1024 + 1 + 1024 + 1 + 3)
+  }
+
+  @Test("a copy of host and update in the middle of it is a snapshot that goes on by itself")
+  func snapshot() {
+    let firmware = FakeFirmware()
+    var host = bootedHost(.v8, firmware)
+    var run = ModuleUpdate(image: blob(), host: host)
+    for _ in 0..<5 { #expect(run.step(host: &host, door: firmware) == .running) }
+    var otherHost = host
+    var otherRun = run
+    firmware.answer(.install, failed(0x8000_0000_0002_0000))
+    #expect(otherRun.run(host: &otherHost, door: firmware).errno == .ioError)
+    #expect(run.run(host: &host, door: firmware).errno == nil)
+    #expect((try? host.version()) == ModuleVersion(1, 5, 28))
+    #expect((try? otherHost.version()) == nil)
+    #expect(host.lines == ["virt/tdx: version 1.5.24 -> 1.5.28"])
+  }
+
+  @Test("profiles have names of their own; the default is first")
+  func names() {
+    #expect(ABIProfile.all.map(\.name) == ["v8", "selector", "merged", "v7"])
+    #expect(ABIProfile.named("v0") == nil)
   }
 }
