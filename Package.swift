@@ -40,13 +40,14 @@ let package = Package(
     .target(
       name: "Platform",
       dependencies: [
-        "Basics", "FirmwareUpload", "Kernfs", "ModuleImage", "PSEAMLDR", "SEAM", "TDXHost", "TDXModule", .system,
+        "Basics", "FirmwareUpload", "Kernfs", "ModuleImage", "PSEAMLDR", "SEAM", "TDXHost", "TDXModule",
+        .product(name: "DequeModule", package: "swift-collections"), .system,
       ]),
     .target(name: "ControlTree", dependencies: ["Basics", "Kernfs", "Platform", "SEAM", .system]),
     .executableTarget(
       name: "tdxfs",
       dependencies: [
-        "Basics", "ControlTree", "FuseKit", "Kernfs", "KernfsFuse", "ModuleImage", "Platform", .system,
+        "Basics", "ControlTree", "FuseKit", "Kernfs", "KernfsFuse", "ModuleImage", "Platform", "SEAM", .system,
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
   ],

@@ -130,6 +130,9 @@ public protocol SnapshotFile: Sendable {
   /// Permission bits that the file is made with.
   var mode: UInt16 { get }
 
+  /// One read gives one line at most, as `/dev/kmsg` gives one record.
+  var isReadByLine: Bool { get }
+
   /// The content now.
   func content() throws(Errno) -> [UInt8]
 
@@ -144,6 +147,9 @@ public protocol SnapshotFile: Sendable {
 }
 
 extension SnapshotFile {
+  /// As much as asked.
+  public var isReadByLine: Bool { false }
+
   /// A file that can't be written: EIO.
   public func store(_ bytes: [UInt8], by caller: Caller) throws(Errno) -> StoreOutcome { throw .ioError }
 

@@ -99,10 +99,13 @@ extension Tree {
       let bytes = try attribute.read(at: offset, count: wanted, by: caller.on(id))
       return bytes.withUnsafeBytes { body(UnsafeRawBufferPointer(rebasing: $0.prefix(wanted))) }
 
-    case .snapshot:
+    case .snapshot(let snapshot):
       guard isActive else { throw .operationNotSupportedByDevice }
       let start = min(Int(clamping: offset), file.content.count)
-      let end = start + min(count, file.content.count - start)
+      var end = start + min(count, file.content.count - start)
+      if snapshot.isReadByLine, let newline = file.content[start..<end].firstIndex(of: UInt8(ascii: "\n")) {
+        end = newline + 1
+      }
       return file.content.withUnsafeBytes { body(UnsafeRawBufferPointer(rebasing: $0[start..<end])) }
 
     case .directory, .dynamicDirectory, .symlink:

@@ -24,45 +24,101 @@ public struct SEAMCALLRecord: Sendable, Equatable {
   public var result: SEAMCALLResult
 }
 
+/// A SEAMCALL that was refused, and why, for people.
+public struct SEAMCALLRefusal: Sendable, Equatable {
+  /// Logical processor.
+  public var lp: Int
+  /// RAX that went in.
+  public var rax: UInt64
+  /// What the firmware found.
+  public var reason: String
+}
+
 /// Executes SEAMCALLs: routes each to the firmware that the CPU would enter, and reports it.
 ///
 /// Not thread-safe: whoever holds the machine's lock may use it.
 public final class Silicon: SEAMCALLDoor {
-  /// Hardware and firmwares.
-  public var state: SiliconState
+  // Apart, because a firmware changes itself and the machine in one call.
+  private(set) var machine: Machine
+  private(set) var loader: PSEAMLDR
+  private(set) var module: TDXModule
   /// Called with every SEAMCALL that was executed.
   public var observer: ((SEAMCALLRecord) -> Void)?
+  /// Calls that a firmware refused, with its reason for people, since this was emptied last.
+  public var refusals: [SEAMCALLRefusal] = []
 
   /// Silicon in the state `state`.
   public init(_ state: SiliconState) {
-    self.state = state
+    machine = state.machine
+    loader = state.loader
+    module = state.module
+  }
+
+  /// All of it as one value.
+  public var state: SiliconState {
+    get { SiliconState(machine: machine, loader: loader, module: module) }
+    set {
+      machine = newValue.machine
+      loader = newValue.loader
+      module = newValue.module
+    }
   }
 
   public func seamcall(_ registers: Registers, on lp: Int) -> SEAMCALLResult {
     let result = execute(registers, on: lp)
+    if let reason = refusalReason(registers, result), refusals.count < Self.keptRefusals {
+      refusals.append(SEAMCALLRefusal(lp: lp, rax: registers.rax, reason: reason))
+    }
     observer?(SEAMCALLRecord(lp: lp, input: registers, result: result))
     return result
   }
 
   private func execute(_ registers: Registers, on lp: Int) -> SEAMCALLResult {
     var registers = registers
-    switch state.machine.route(rax: registers.rax) {
+    switch machine.route(rax: registers.rax) {
     case .loader:
-      state.loader.seamcall(&registers, on: lp, machine: &state.machine)
+      loader.seamcall(&registers, on: lp, machine: &machine)
       return .returned(registers)
     case .module:
-      state.module.seamcall(&registers, on: lp, machine: &state.machine)
-      return .returned(registers)
+      module.seamcall(&registers, on: lp, machine: &machine)
+      // A fatal internal error of the module ends the call, and all later ones, as if there were no module.
+      return module.isDead ? .vmFailInvalid : .returned(registers)
     case .vmFailInvalid:
       return .vmFailInvalid
     }
   }
 
+  /// An update makes at most a few failing calls a CPU; more tell nothing new.
+  private static let keptRefusals = 4096
+
+  /// What the firmware that was entered says about its refusal.
+  private func refusalReason(_ input: Registers, _ result: SEAMCALLResult) -> String? {
+    switch result {
+    case .returned(let output):
+      guard output.rax != 0 else { return nil }
+      guard input.rax >> 63 != 0 else { return module.lastDiagnostic }
+      return LoaderLeaf(rawValue: input.rax) == .install ? loader.lastInstall?.refusal?.reason : nil
+    case .vmFailInvalid: return missingFirmware(rax: input.rax)
+    case .generalProtection, .invalidOpcode: return nil
+    }
+  }
+
+  private func missingFirmware(rax: UInt64) -> String {
+    if rax >> 63 != 0 { return "no P-SEAMLDR is there any more" }
+    let callers = loader.installCallers
+    let total = machine.configuration.logicalProcessors
+    if callers > 0 {
+      return "the P-SEAMLDR installs when all \(total) LPs have called SEAMLDR.INSTALL, and only \(callers) did: "
+        + "there is no module that could be called"
+    }
+    return module.isDead ? module.lastDiagnostic ?? "the module stopped" : "no TDX module is loaded"
+  }
+
   public func readPhysical(_ hpa: UInt64, count: Int) -> [UInt8] {
-    state.machine.memory.read(hpa, count: count)
+    machine.memory.read(hpa, count: count)
   }
 
   public func writePhysical(_ bytes: [UInt8], at hpa: UInt64) {
-    state.machine.memory.write(bytes, at: hpa)
+    machine.memory.write(bytes, at: hpa)
   }
 }

@@ -1,5 +1,5 @@
 import Basics
-import Collections
+import DequeModule
 import SEAM
 
 /// What happened on a machine, newest last: SEAMCALLs and uploads, at most ``Trace/capacity`` records.

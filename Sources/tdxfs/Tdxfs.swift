@@ -26,7 +26,7 @@ struct Tdxfs: ParsableCommand {
       try command.run()
     } catch let failure as Failure {
       Output.complain(failure.description)
-      exit(failure.status)
+      Glibc.exit(failure.status)
     } catch {
       end(with: error)
     }
@@ -37,11 +37,11 @@ struct Tdxfs: ParsableCommand {
     let code = exitCode(for: error)
     guard code != .success else {
       Output.print(fullMessage(for: error))
-      exit(0)
+      Glibc.exit(0)
     }
-    if let code = error as? ExitCode { exit(code.rawValue) }
+    if let code = error as? ExitCode { Glibc.exit(code.rawValue) }
     let line = message(for: error).split(separator: "\n").first.map(String.init) ?? "wrong usage"
     Output.complain("\(line) (tdxfs --help says what there is)")
-    exit(2)
+    Glibc.exit(2)
   }
 }

@@ -46,6 +46,21 @@ struct MountedMachine {
     (try? FileDescriptor.open(control.appending("status"), .readOnly))?.closeQuietly() ?? false
   }
 
+  /// The control file `status` by keys.
+  func status() throws -> [String: String] {
+    var values: [String: String] = [:]
+    for line in String(decoding: try read("status"), as: UTF8.self).split(separator: "\n") {
+      let parts = line.split(separator: "=", maxSplits: 1)
+      if parts.count == 2 { values[String(parts[0])] = String(parts[1]) }
+    }
+    return values
+  }
+
+  /// Whether the mount is a `/sys` tree, not the `tdx_host` directory.
+  var hasSysLayout: Bool {
+    (try? FileDescriptor.open(mountPoint.appending("devices"), .readOnly))?.closeQuietly() ?? false
+  }
+
   /// The whole text of the control file `name`.
   func read(_ name: String) throws -> [UInt8] {
     do {
@@ -60,7 +75,7 @@ struct MountedMachine {
     do {
       let file = try FileDescriptor.open(control.appending(name), .writeOnly)
       defer { try? file.close() }
-      _ = try file.write(Array(text.utf8))
+      _ = try file.writeAll(text.utf8)
     } catch let error as Errno {
       let reason = (try? read("last_error")).map { String(decoding: $0, as: UTF8.self) } ?? ""
       let line = reason.split(separator: "\n").first.map(String.init) ?? "\(error)"

@@ -1,9 +1,8 @@
-import Basics
 #if canImport(Glibc)
   import Glibc
 #endif
 
-/// The kernel's `system_long_wq` as far as tdxfs needs it: one thread that runs what is scheduled, in order. The
+/// One thread that runs what is scheduled, in order, as the kernel's `system_long_wq` does for one device. The
 /// thread is started by the first job, so after the daemon has gone into the background, and sleeps when idle.
 public final class Worker: Sendable {
   private final class Shared: @unchecked Sendable {

@@ -1,0 +1,33 @@
+import Kernfs
+import Platform
+import SystemPackage
+
+/// The one place where a control write meets the machine: what was refused becomes an errno, and its reason the text of
+/// `last_error`; what has to wait for an update waits.
+enum ControlWrite {
+  /// Runs `action` with the word that was written.
+  static func perform(
+    _ bytes: [UInt8], on machine: EmulatedMachine, _ action: (String) throws(ControlError) -> ControlOutcome
+  ) throws(Errno) -> StoreOutcome {
+    do throws(ControlError) {
+      guard let word = word(of: bytes) else { throw .invalid("the text is not UTF-8") }
+      switch try action(word) {
+      case .done:
+        machine.clearControlError()
+        return .consumed(bytes.count)
+      case .afterUpdate(let queue): return .wait(queue)
+      }
+    } catch {
+      machine.record(controlError: error)
+      throw error.errno
+    }
+  }
+
+  /// The text without white space around it.
+  private static func word(of bytes: [UInt8]) -> String? {
+    let space: Set<UInt8> = [0x20, 0x09, 0x0A, 0x0D, 0x00]
+    let trimmed = bytes.drop { space.contains($0) }
+    let length = (trimmed.lastIndex { !space.contains($0) }).map { $0 - trimmed.startIndex + 1 } ?? 0
+    return String(validating: trimmed.prefix(length), as: UTF8.self)
+  }
+}

@@ -1,0 +1,115 @@
+import FuseKit
+import Kernfs
+import SystemPackage
+
+/// Requests on open files.
+extension KernfsFilesystem {
+  public func open(_ request: consuming Request<Op.Open>) {
+    do throws(Errno) {
+      let flags = Kernfs.OpenFlags(rawValue: request.operation.flags.rawValue)
+      let file = try tree.open(request.treeNode, flags: flags, by: request.caller())
+      if file.readableLength > 0 {
+        // stat(2) says 0, and page-cache reads end at the inode's size (fuse-limits P1 a).
+        changes.raiseSize(of: request.node, to: file.readableLength)
+      }
+      request.reply(opened: Opened(file))
+    } catch {
+      request.reply(error: error)
+    }
+  }
+
+  public func release(_ request: consuming Request<Op.Release>) {
+    let handle = request.operation.handle
+    changes.forget(handle.openFile)
+    tree.release(handle.openFile, by: request.caller(on: handle))
+    request.replyDone()
+  }
+
+  public func read(_ request: consuming Request<Op.Read>) {
+    let operation = request.operation
+    let caller = request.caller(on: operation.handle)
+    var unanswered: Request<Op.Read>? = consume request
+    do throws(Errno) {
+      try tree.read(
+        operation.handle.openFile, at: operation.offset, count: operation.size,
+        fromPageCache: operation.isForPageCache, by: caller
+      ) { bytes in
+        if let request = unanswered.take() { request.reply(bytes: bytes) }
+      }
+    } catch {
+      if let request = unanswered.take() { request.reply(error: error) }
+    }
+  }
+
+  public func write(_ request: consuming Request<Op.Write>, bytes: RawSpan) {
+    let operation = request.operation
+    let caller = request.caller(on: operation.handle)
+    let result = bytes.withUnsafeBytes { buffer -> Result<StoreOutcome, Errno> in
+      do throws(Errno) {
+        return .success(try tree.write(operation.handle.openFile, at: operation.offset, buffer, by: caller))
+      } catch {
+        return .failure(error)
+      }
+    }
+    switch result {
+    case .success(.consumed(let count)) where !changes.areUnsent: request.reply(written: count)
+    case .success(.consumed(let count)): answer(request, .success(count))
+    case .success(.wait): wait(request, bytes.withUnsafeBytes { Array($0) }, by: caller)
+    case .failure(let error): request.reply(error: error)
+    }
+  }
+
+  /// Answers behind the notices that are on their way.
+  private func answer(_ request: consuming Request<Op.Write>, _ result: Result<Int, Errno>) {
+    let parked = request.park()
+    changes.afterwards { parked.answer(result) }
+  }
+
+  /// Tries the write again, as often as its store method waits. The caller can be interrupted meanwhile.
+  private func wait(_ request: consuming Request<Op.Write>, _ bytes: [UInt8], by caller: Caller) {
+    let operation = request.operation
+    let pending = PendingHolder()
+    let parked = request.park { pending.interrupt() }
+    let write = tree.write(operation.handle.openFile, at: operation.offset, bytes, by: caller) { [changes] result in
+      changes.afterwards { parked.answer(result) }
+    }
+    pending.hold(write)
+  }
+
+  public func poll(_ request: consuming Request<Op.Poll>, handle: consuming PollHandle?) {
+    let file = request.operation.handle.openFile
+    if let handle = handle.take() { changes.sleep(on: file, handle) }
+    do throws(Errno) {
+      let events = try tree.poll(file)
+      request.reply(events: FuseKit.PollEvents(rawValue: events.rawValue))
+    } catch {
+      request.reply(error: error)
+    }
+  }
+
+  public func lseek(_ request: consuming Request<Op.Lseek>) {
+    do throws(Errno) {
+      let target: Tree.SeekTarget =
+        switch request.operation.origin {
+        case .data: .data
+        case .hole: .hole
+        }
+      let offset = try tree.seek(
+        request.operation.handle.openFile, from: request.operation.offset, to: target)
+      request.reply(offset: offset)
+    } catch {
+      request.reply(error: error)
+    }
+  }
+}
+
+extension ParkedRequest where Operation == Op.Write {
+  /// Answers, unless the caller was interrupted.
+  fileprivate func answer(_ result: Result<Int, Errno>) {
+    guard let request = take() else { return }
+    switch result {
+    case .success(let count): request.reply(written: count)
+    case .failure(let error): request.reply(error: error)
+    }
+  }
+}

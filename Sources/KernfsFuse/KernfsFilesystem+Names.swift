@@ -1,0 +1,112 @@
+import FuseKit
+import Kernfs
+import SystemPackage
+
+/// Requests on names and directories.
+extension KernfsFilesystem {
+  public func lookup(_ request: consuming Request<Op.Lookup>) {
+    do throws(Errno) {
+      let attributes = try tree.lookup(request.operation.name, in: request.treeNode)
+      request.reply(entry: FuseKit.Entry(attributes))
+    } catch {
+      request.reply(error: error)
+    }
+  }
+
+  public func forget(_ node: FuseKit.NodeID, lookups: UInt64) {
+    tree.forget(Kernfs.NodeID(rawValue: node.rawValue), count: lookups)
+  }
+
+  public func readlink(_ request: consuming Request<Op.Readlink>) {
+    do throws(Errno) {
+      let target = try tree.readLink(request.treeNode)
+      request.reply(target: target)
+    } catch {
+      request.reply(error: error)
+    }
+  }
+
+  public func readdir(_ request: consuming Request<Op.Readdir>) {
+    do throws(Errno) {
+      let offset = UInt64(clamping: request.operation.offset)
+      var buffer = DirectoryBuffer(capacity: request.operation.size)
+      for line in try tree.readDirectory(request.treeNode, from: offset) {
+        let next = Int64(clamping: line.nextOffset)
+        guard buffer.append(name: line.name, inode: line.id.rawValue, type: FuseKit.FileType(line.kind), next: next) else {
+          break
+        }
+      }
+      request.reply(buffer)
+    } catch {
+      request.reply(error: error)
+    }
+  }
+
+  public func fsyncdir(_ request: consuming Request<Op.Fsyncdir>) { request.reply(error: .invalidArgument) }
+
+  public func mknod(_ request: consuming Request<Op.Mknod>) {
+    do throws(Errno) {
+      let attributes = try tree.makeNode(
+        request.operation.name, mode: request.operation.mode, in: request.treeNode, by: request.caller())
+      request.reply(entry: FuseKit.Entry(attributes))
+    } catch {
+      request.reply(error: error)
+    }
+  }
+
+  public func mkdir(_ request: consuming Request<Op.Mkdir>) {
+    do throws(Errno) {
+      let attributes = try tree.makeDirectory(
+        request.operation.name, in: request.treeNode, by: request.caller())
+      request.reply(entry: FuseKit.Entry(attributes))
+    } catch {
+      request.reply(error: error)
+    }
+  }
+
+  public func unlink(_ request: consuming Request<Op.Unlink>) {
+    do throws(Errno) {
+      try tree.unlink(request.operation.name, in: request.treeNode, by: request.caller())
+      request.replyDone()
+    } catch {
+      request.reply(error: error)
+    }
+  }
+
+  public func rmdir(_ request: consuming Request<Op.Rmdir>) {
+    do throws(Errno) {
+      try tree.removeDirectory(request.operation.name, in: request.treeNode, by: request.caller())
+      request.replyDone()
+    } catch {
+      request.reply(error: error)
+    }
+  }
+
+  public func create(_ request: consuming Request<Op.Create>) {
+    do throws(Errno) {
+      let made = try tree.create(
+        request.operation.name, flags: Kernfs.OpenFlags(rawValue: request.operation.flags.rawValue),
+        in: request.treeNode, by: request.caller())
+      request.reply(entry: FuseKit.Entry(made.attributes), opened: Opened(made.file))
+    } catch {
+      request.reply(error: error)
+    }
+  }
+}
+
+extension FuseKit.FileType {
+  init(_ kind: FileKind) {
+    self =
+      switch kind {
+      case .directory: .directory
+      case .symlink: .symbolicLink
+      case .regular: .regular
+      }
+  }
+}
+
+extension Opened {
+  init(_ file: OpenedFile) {
+    self.init(handle: FileHandle(rawValue: file.id.rawValue), directIO: true)
+  }
+}

@@ -1,0 +1,131 @@
+import Basics
+import FirmwareUpload
+import Kernfs
+import ModuleImage
+import PSEAMLDR
+import SEAM
+import SystemPackage
+import TDXHost
+import TDXModule
+
+/// One emulated machine: silicon, firmwares, kernel, and what is known about them from outside the kernel's ABI.
+///
+/// ## Locks
+/// `lock` guards everything below. The update worker takes it step by step, so whoever waits for it waits for one SEAMCALL
+/// at the most. `frozen` is a lock of its own, taken inside `lock` or alone, never around it; readers of attributes look there
+/// first, so that during an update they see what could be seen just before it and wait for nobody.
+public final class EmulatedMachine: @unchecked Sendable {
+  /// What the machine is made of.
+  public let options: MachineOptions
+  /// The kernel's ABI.
+  public let profile: ABIProfile
+  /// Seed of everything random.
+  public let seed: UInt64
+  /// Called after the machine was powered on anew, without any lock held: the file tree has to be made anew.
+  public var onPowerOn: (@Sendable () -> Void)?
+
+  let clock: any MachineClock
+  let signers: TrustedSigners
+  let release: ModuleRelease
+  let lock = Lock()
+  let idle = WaitQueue()
+  let worker = Worker()
+  let frozen = Guarded<FrozenView?>(nil)
+
+  // Guarded by `lock`.
+  let silicon: Silicon
+  var host: LinuxHost
+  var trace = Trace()
+  var whyReport = Why.nothingUploaded
+  var controlError = ""
+  var powerState = "on"
+  /// Counts power-ons and kexecs: an update that began before the last one has nothing left to work on.
+  var bootNumber: UInt64 = 0
+  var isUpdating = false
+
+  /// Powers a machine on. What the options ask for and no machine can be is refused in one sentence.
+  public init(
+    options: MachineOptions, clock: any MachineClock = MonotonicClock(),
+    readFile: (String) throws -> String = { _ in throw Errno.noSuchFileOrDirectory }
+  ) throws(OptionError) {
+    self.options = options
+    self.clock = clock
+    guard let profile = ABIProfile.named(options.abi) else {
+      throw OptionError("abi=\(options.abi): \(Spelling.hint(for: options.abi, among: ABIProfile.all.map(\.name)))")
+    }
+    self.profile = profile
+    guard let release = ReleaseTable.release(options.effectiveModule) else {
+      let known = ReleaseTable.all.map(\.version.description)
+      throw OptionError(
+        "module=\(options.effectiveModule): \(Spelling.hint(for: options.effectiveModule.description, among: known))")
+    }
+    self.release = release
+    do {
+      signers = try TrustedSigners(list: options.keys, readFile: readFile)
+    } catch {
+      throw OptionError("keys=\(options.keys): \(error)")
+    }
+    var generator = SystemRandomNumberGenerator()
+    seed = options.seed ?? generator.next()
+    let state = try Self.powerOnSilicon(options: options, release: release, signers: signers, seed: seed)
+    silicon = Silicon(state)
+    host = LinuxHost(
+      profile: profile, configuration: Self.hostConfiguration(options), now: { 0 })
+    bootHost()
+  }
+
+  /// Hardware after MCHECK, with the BIOS's module loaded.
+  static func powerOnSilicon(
+    options: MachineOptions, release: ModuleRelease, signers: TrustedSigners, seed: UInt64
+  ) throws(OptionError) -> SiliconState {
+    var machine = Machine(configuration: machineConfiguration(options), seed: seed)
+    var loader = PSEAMLDR(version: options.effectiveSEAMLDR, trustedSigners: signers)
+    do {
+      try loader.bootLoad(release: release, machine: &machine)
+    } catch {
+      throw OptionError("\(error)")
+    }
+    if !options.tdPreserving { machine.residentProgram?.features0 &= ~(1 << 1) }
+    return SiliconState(machine: machine, loader: loader, module: TDXModule())
+  }
+
+  private static func machineConfiguration(_ options: MachineOptions) -> MachineConfiguration {
+    MachineConfiguration(
+      cpu: options.cpu, logicalProcessors: options.lps, memoryGiB: options.memoryGiB, seamdbSize: options.updates + 1)
+  }
+
+  private static func hostConfiguration(_ options: MachineOptions) -> HostConfiguration {
+    HostConfiguration(
+      machine: machineConfiguration(options), hasSEAMRETErratum: options.errata.contains(.seamretInvdVMCS))
+  }
+
+  /// Starts a kernel on the silicon as it is. `lock` is held, or nobody else knows the machine yet.
+  func bootHost() {
+    bootNumber &+= 1
+    let start = clock.microseconds()
+    let clock = self.clock
+    host = LinuxHost(
+      profile: profile, configuration: Self.hostConfiguration(options),
+      now: { clock.microseconds() &- start })
+    host.log.append(.info, "tdxfs: seed=\(seed)")
+    var calls = 0
+    silicon.observer = { _ in calls += 1 }
+    host.boot(door: silicon)
+    trace.note(
+      "power-on",
+      [
+        ("abi", .text(profile.name)), ("module", .text(release.version.description)),
+        ("tdx_host", .text(host.device == nil ? "absent" : "present")), ("seamcalls", .number(calls)),
+      ], time: clock.microseconds() &- start)
+    silicon.observer = { [unowned self] record in
+      trace.append(record, time: clock.microseconds() &- start)
+    }
+    self.start = start
+  }
+
+  /// Clock at power-on.
+  var start: UInt64 = 0
+
+  /// Microseconds since power-on.
+  var now: UInt64 { clock.microseconds() &- start }
+}

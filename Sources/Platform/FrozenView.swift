@@ -1,0 +1,61 @@
+import ModuleImage
+import SystemPackage
+import TDXHost
+
+/// What the attributes showed just before an update began.
+struct FrozenView: Sendable {
+  var version: Result<ModuleVersion, Errno>
+  var seamldrVersion: Result<ModuleVersion, Errno>
+  var numRemainingUpdates: Result<UInt32, Errno>
+  var compatCapable: Result<Bool, Errno>
+}
+
+extension EmulatedMachine: HostView {
+  public func version() throws(Errno) -> ModuleVersion {
+    try reading(\.version) { host throws(Errno) in try host.version() }
+  }
+
+  public func seamldrVersion() throws(Errno) -> ModuleVersion {
+    try reading(\.seamldrVersion) { host throws(Errno) in try host.seamldrVersion(door: silicon) }
+  }
+
+  public func numRemainingUpdates() throws(Errno) -> UInt32 {
+    try reading(\.numRemainingUpdates) { host throws(Errno) in try host.numRemainingUpdates(door: silicon) }
+  }
+
+  public func compatCapable() throws(Errno) -> Bool {
+    try reading(\.compatCapable) { host throws(Errno) in try host.compatCapable() }
+  }
+
+  private func reading<Value>(
+    _ frozenValue: KeyPath<FrozenView, Result<Value, Errno>>, _ live: (inout LinuxHost) throws(Errno) -> Value
+  ) throws(Errno) -> Value {
+    if let view = frozen.withLock({ $0 }) { return try view[keyPath: frozenValue].get() }
+    lock.lock()
+    defer { lock.unlock() }
+    // The update may have begun meanwhile.
+    if let view = frozen.withLock({ $0 }) { return try view[keyPath: frozenValue].get() }
+    return try live(&host)
+  }
+
+  /// Keeps what is visible now for all readers. `lock` is held.
+  func freeze() {
+    // Nobody asked the P-SEAMLDR here, so these calls are left out of the trace.
+    let observer = silicon.observer
+    silicon.observer = nil
+    defer { silicon.observer = observer }
+    let log = host.log
+    let view = FrozenView(
+      version: Result { () throws(Errno) in try host.version() },
+      seamldrVersion: Result { () throws(Errno) in try host.seamldrVersion(door: silicon) },
+      numRemainingUpdates: Result { () throws(Errno) in try host.numRemainingUpdates(door: silicon) },
+      compatCapable: Result { () throws(Errno) in try host.compatCapable() })
+    host.log = log
+    frozen.withLock { $0 = view }
+  }
+
+  /// Readers see the machine as it is again.
+  func thaw() {
+    frozen.withLock { $0 = nil }
+  }
+}

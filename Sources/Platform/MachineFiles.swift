@@ -1,0 +1,102 @@
+import Basics
+import FirmwareUpload
+import Kernfs
+import SEAM
+import SystemPackage
+import TDXHost
+
+/// What the mount of a machine needs of the world around it.
+public struct MachineFilesEnvironment: Sendable {
+  /// Owner of all files: root, or whoever mounts without being root.
+  public var uid: UInt32
+  /// Group of all files.
+  public var gid: UInt32
+  /// Time of day, for inode times.
+  public var timeOfDay: @Sendable () -> Timestamp
+  /// Whether a caller has CAP_SYS_RAWIO.
+  public var mayWriteRawIO: @Sendable (Caller) -> Bool
+
+  /// An environment of these.
+  public init(
+    uid: UInt32, gid: UInt32, timeOfDay: @escaping @Sendable () -> Timestamp,
+    mayWriteRawIO: @escaping @Sendable (Caller) -> Bool
+  ) {
+    self.uid = uid
+    self.gid = gid
+    self.timeOfDay = timeOfDay
+    self.mayWriteRawIO = mayWriteRawIO
+  }
+}
+
+/// The files of a machine: what does not depend on `tdx_host`, and the device, which is made anew at each power-on.
+public final class MachineFiles: Sendable {
+  /// The tree to serve.
+  public let tree: Tree
+
+  private let machine: EmulatedMachine
+  private let environment: MachineFilesEnvironment
+  private let timeout = FirmwareTimeout()
+  private let device = Guarded(Device())
+
+  private struct Device {
+    var upload: FirmwareUploadDevice?
+    /// Paths of what was added to the tree for it.
+    var paths: [String] = []
+  }
+
+  /// The files of `machine`; `extra` entries stand in the root beside them.
+  public init(machine: EmulatedMachine, environment: MachineFilesEnvironment, extra: [Entry] = []) {
+    self.machine = machine
+    self.environment = environment
+    let skeleton = SysfsSkeleton(machine: machine, timeout: timeout)
+    tree = Tree(uid: environment.uid, gid: environment.gid, clock: environment.timeOfDay) {
+      switch machine.options.layout {
+      case .device: []
+      case .sys: skeleton.entries
+      }
+      extra
+    }
+    addDevice()
+    machine.onPowerOn = { [weak self] in self?.renewDevice() }
+  }
+
+  /// The machine was powered on anew: who holds a file of the old device holds a dead one.
+  private func renewDevice() {
+    let old = device.withLock { device in
+      defer { device = Device() }
+      return device
+    }
+    old.upload?.beginRemoval()
+    for path in old.paths.reversed() { try? tree.remove(at: path) }
+    addDevice()
+  }
+
+  private func addDevice() {
+    guard let parts = machine.hostDevice() else { return }
+    let upload = parts.hasUpload ? makeUpload() : nil
+    let files = HostDirectory(machine: machine, parts: parts, upload: upload)
+    var paths: [String] = []
+    func add(_ entry: Entry, at parent: String) {
+      guard (try? tree.add(entry, at: parent)) != nil else { return }
+      paths.append(parent.isEmpty ? entry.name : "\(parent)/\(entry.name)")
+    }
+    switch machine.options.layout {
+    case .device:
+      for entry in files.rootEntries { add(entry, at: "") }
+    case .sys:
+      for (entry, parent) in files.sysEntries { add(entry, at: parent) }
+    }
+    device.withLock { $0 = Device(upload: upload, paths: paths) }
+  }
+
+  private func makeUpload() -> FirmwareUploadDevice {
+    let machine = machine
+    return FirmwareUploadDevice(
+      name: machine.profile.uploadName, driver: UpdateDriver(machine: machine), timeout: timeout,
+      environment: FirmwareUploadEnvironment(
+        log: { machine.appendLog($0) },
+        schedule: { machine.worker.schedule($0) },
+        mayWriteRawIO: environment.mayWriteRawIO,
+        observe: { machine.observe($0) }))
+  }
+}

@@ -1,0 +1,110 @@
+import ControlTree
+import FuseKit
+import Kernfs
+import KernfsFuse
+import Platform
+import SystemPackage
+
+#if canImport(Glibc)
+  import Glibc
+#endif
+
+/// A machine and the place where it is to be mounted.
+struct MachineMountPoint {
+  /// The mount point.
+  let path: String
+  /// What /proc/mounts shows as the source.
+  let source: String
+  /// The options.
+  let options: MountOptions
+
+  /// Powers the machine on and mounts it.
+  func mount() throws -> MountedSession {
+    let machine: EmulatedMachine
+    do {
+      machine = try EmulatedMachine(
+        options: options.machine,
+        readFile: { String(decoding: try MountedMachine.readFile(FilePath($0)), as: UTF8.self) })
+    } catch {
+      throw Failure.refused(error.description)
+    }
+    let capabilities = CallerCapabilities()
+    let (uid, gid) = (geteuid(), getegid())
+    let files = MachineFiles(
+      machine: machine,
+      environment: MachineFilesEnvironment(
+        uid: uid, gid: gid, timeOfDay: { .now() },
+        mayWriteRawIO: { caller in
+          // Mounted by a user, that user stands for root.
+          uid != 0 && caller.uid == uid || capabilities.has(.sysRawIO, caller)
+        }),
+      extra: options.machine.control ? [ControlDirectory.entry(for: machine)] : [])
+    let filesystem = KernfsFilesystem(files.tree, capabilities: capabilities)
+    do {
+      return MountedSession(
+        machine: machine, files: files, session: try session(serving: filesystem))
+    } catch {
+      throw Failure.refused(error.description)
+    }
+  }
+
+  private func session(serving filesystem: KernfsFilesystem) throws(SessionError) -> Session {
+    var session = SessionOptions(source: source, subtype: "tdxfs")
+    session.allowsOthers = geteuid() == 0 || options.fuse.contains("allow_other")
+    session.mountOptions = options.fuse.filter { $0 != "allow_other" && $0 != "default_permissions" }
+    if geteuid() == 0 {
+      // Without these words libfuse adds nosuid and nodev, which sysfs has not.
+      if !session.mountOptions.contains("nosuid") { session.mountOptions.append("suid") }
+      if !session.mountOptions.contains("nodev") { session.mountOptions.append("dev") }
+    } else if !session.allowsOthers {
+      Output.complain(
+        "only uid \(geteuid()) can enter \(path); for others, -o allow_other and user_allow_other in /etc/fuse.conf")
+    }
+    if let mounts = try? MountedMachine.mounts(), let resolved = realpath(path, nil) {
+      defer { free(resolved) }
+      if mounts.contains(where: { $0.mountPoint == FilePath(platformString: resolved) }) {
+        throw .failed(reason: "\(path) is a tdxfs mount already; unmount it first: fusermount3 -u \(path)")
+      }
+    }
+    do {
+      return try Session(mounting: filesystem, at: path, options: session)
+    } catch .mountPointDead {
+      try removeDeadMount()
+      return try Session(mounting: filesystem, at: path, options: session)
+    }
+  }
+
+  /// A daemon that was killed leaves a mount behind that answers nobody.
+  private func removeDeadMount() throws(SessionError) {
+    let mountNoDetach: Int32 = 2
+    guard umount2(path, mountNoDetach) == 0 else { throw .mountPointDead(path) }
+    Output.complain("removed the dead mount on \(path), whose tdxfs was killed; its machine is lost, this one is new")
+  }
+}
+
+/// A mounted machine that waits to be served, once.
+final class MountedSession: @unchecked Sendable {
+  /// The machine.
+  let machine: EmulatedMachine
+  /// Ends ``serve(stoppingOnSignals:)`` from another thread.
+  let control: SessionControl
+  private let files: MachineFiles
+  private var session: Session?
+
+  init(machine: EmulatedMachine, files: MachineFiles, session: consuming Session) {
+    self.machine = machine
+    self.files = files
+    control = session.control
+    self.session = consume session
+  }
+
+  /// Serves until the mount is gone or a signal ends it.
+  func serve(stoppingOnSignals: Bool = true) throws {
+    guard let session = session.take() else { return }
+    do {
+      try session.serve(stoppingOnSignals: stoppingOnSignals)
+    } catch {
+      throw Failure.refused(error.description)
+    }
+  }
+}

@@ -1,0 +1,63 @@
+import ArgumentParser
+import ControlTree
+import FuseKit
+import Kernfs
+import KernfsFuse
+import Platform
+import SystemPackage
+
+#if canImport(Glibc)
+  import Glibc
+#endif
+
+/// `tdxfs [SOURCE] MOUNTPOINT [-o OPTION,…] [-f]`, and so what mount(8) calls.
+struct MountCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "mount", abstract: "Mount an emulated machine (also without this word).",
+    usage: "tdxfs [SOURCE] MOUNTPOINT [-o OPTION,…] [-f]")
+
+  @Argument(help: "[SOURCE] MOUNTPOINT. The source only shows in /proc/mounts.")
+  var paths: [String] = []
+
+  @Option(name: .short, parsing: .unconditionalSingleValue, help: "Options, separated by commas: abi=v8, cpu=spr, …")
+  var options: [String] = []
+
+  @Flag(name: .short, help: "Stay in the foreground.")
+  var foreground = false
+
+  func run() throws {
+    guard let mountPoint = paths.last, paths.count <= 2 else {
+      throw Failure.usage(
+        paths.isEmpty
+          ? "no mount point: tdxfs [SOURCE] MOUNTPOINT [-o OPTION,…]"
+          : "too many words (\(paths.joined(separator: " "))): tdxfs [SOURCE] MOUNTPOINT [-o OPTION,…]")
+    }
+    let options: MountOptions
+    do { options = try MountOptions(arguments: self.options) } catch { throw Failure.usage(error.description) }
+    let source = paths.count == 2 ? paths[0] : "tdxfs"
+    let mount = MachineMountPoint(path: mountPoint, source: source, options: options)
+    if foreground {
+      try mount.mount().serve()
+    } else {
+      try inBackground(mount)
+    }
+  }
+
+  private func inBackground(_ mount: MachineMountPoint) throws {
+    switch try Daemon.detach() {
+    case .parent(.ready): return
+    case .parent(.failed(let reason)): throw Failure.refused(reason)
+    case .child(let report):
+      let mounted: MountedSession
+      do {
+        mounted = try mount.mount()
+      } catch {
+        report.failed("\(error)")
+        Glibc.exit(1)
+      }
+      report.ready()
+      try? mounted.serve()
+      Glibc.exit(0)
+    }
+  }
+}
