@@ -1,7 +1,60 @@
 #ifndef TDXFS_CFUSE3_H
 #define TDXFS_CFUSE3_H
 
+/* What Swift can't import of libfuse, Linux and glibc; everything else is called from Swift directly. */
+
 #define FUSE_USE_VERSION 312
 #include <fuse_lowlevel.h>
+
+#include <fcntl.h>
+#include <linux/stat.h>
+#include <stdio.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+/* _GNU_SOURCE would make this module's idea of glibc differ from Swift's: what it guards goes by syscall(2) and by the
+   kernel's own constants. */
+long syscall(long number, ...);
+
+/* fork(2) is marked unavailable in Swift. */
+static inline pid_t cfuse3_fork(void) { return fork(); }
+
+/* FUSE_EXPIRE_ONLY: 3.14 has a flags argument, later versions have none. */
+static inline int cfuse3_expire_entry(struct fuse_session *session, fuse_ino_t parent, const char *name, size_t length) {
+#if FUSE_VERSION < FUSE_MAKE_VERSION(3, 16)
+  return fuse_lowlevel_notify_expire_entry(session, parent, name, length, FUSE_LL_EXPIRE_ONLY);
+#else
+  return fuse_lowlevel_notify_expire_entry(session, parent, name, length);
+#endif
+}
+
+/* The device number of what is mounted at path, without a request to the filesystem there; -1 if it can't be told. */
+static inline int64_t cfuse3_device(const char *path) {
+  struct statx answer;
+  const int no_automount = 0x800, do_not_ask = 0x4000; /* AT_NO_AUTOMOUNT, AT_STATX_DONT_SYNC */
+  if (syscall(SYS_statx, AT_FDCWD, path, no_automount | do_not_ask, 0, &answer) != 0) return -1;
+  return ((int64_t)answer.stx_dev_major << 32) | answer.stx_dev_minor;
+}
+
+/* A file in memory, closed by exec. */
+static inline int cfuse3_memory_file(void) { return (int)syscall(SYS_memfd_create, "cfuse3", 1u /* MFD_CLOEXEC */); }
+
+/* pipe2(2) and dup3(2) with O_CLOEXEC. */
+static inline int cfuse3_pipe(int ends[2]) { return (int)syscall(SYS_pipe2, ends, O_CLOEXEC); }
+static inline int cfuse3_replace(int with, int descriptor) {
+  return (int)syscall(SYS_dup3, with, descriptor, O_CLOEXEC);
+}
+
+/* va_list is not passed on by Swift closures: formats one message of libfuse's log into text. */
+static inline void cfuse3_format(char *text, size_t size, const char *format, va_list arguments) {
+  vsnprintf(text, size, format, arguments);
+}
+
+/* struct fuse_init_out of the FUSE protocol (linux/fuse.h), as far as max_write. */
+struct cfuse3_init_out {
+  uint32_t major, minor, max_readahead, flags;
+  uint16_t max_background, congestion_threshold;
+  uint32_t max_write;
+};
 
 #endif

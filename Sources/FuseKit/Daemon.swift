@@ -1,0 +1,132 @@
+import CFuse3
+import Glibc
+import SystemPackage
+
+/// Going into the background: a child serves, and the parent returns when the child has said how it went.
+public enum Daemon {
+  /// Which of the two processes this is.
+  public enum Side: ~Copyable {
+    /// The process that was started; the child has reported.
+    case parent(Outcome)
+    /// The process that stays. It mounts, then reports.
+    case child(Report)
+  }
+
+  /// How the child's start went.
+  public enum Outcome: Hashable, Sendable {
+    /// The mount is usable.
+    case ready
+    /// It is not, for this reason: one line for the user.
+    case failed(String)
+  }
+
+  /// Why there is no child.
+  public enum Failure: Error, Hashable, Sendable, CustomStringConvertible {
+    /// Only the calling thread would live on in the child, and locks of the others would stay held.
+    case threadsAreRunning
+    /// pipe(2) or fork(2) failed.
+    case noProcess(Errno)
+
+    /// One line for the user.
+    public var description: String {
+      switch self {
+      case .threadsAreRunning: "can't go into the background: threads are running already"
+      case .noProcess(let error): "can't go into the background: \(error)"
+      }
+    }
+  }
+
+  /// Forks. Returns in the child at once, in a session of its own (setsid(2)); in the parent after the child's report.
+  /// To be called before any thread is started.
+  public static func detach() throws(Failure) -> Side {
+    guard threadCount() <= 1 else { throw .threadsAreRunning }
+    return try fork()
+  }
+
+  static func fork() throws(Failure) -> Side {
+    var ends: [Int32] = [-1, -1]
+    guard cfuse3_pipe(&ends) == 0 else { throw .noProcess(Errno(rawValue: errno)) }
+    let (read, write) = (ends[0], ends[1])
+    let child = cfuse3_fork()
+    switch child {
+    case -1:
+      let error = Errno(rawValue: errno)
+      close(read)
+      close(write)
+      throw .noProcess(error)
+    case 0:
+      close(read)
+      setsid()
+      return .child(Report(pipe: write))
+    default:
+      close(write)
+      defer { close(read) }
+      return .parent(wait(for: read))
+    }
+  }
+
+  private static func wait(for pipe: Int32) -> Outcome {
+    guard let first = nextByte(pipe) else { return .failed("the daemon ended before the mount was usable") }
+    if first == Report.readyByte { return .ready }
+    var reason: [UInt8] = []
+    while reason.count < 4096, let byte = nextByte(pipe) { reason.append(byte) }
+    return .failed(String(decoding: reason, as: UTF8.self))
+  }
+
+  private static func nextByte(_ pipe: Int32) -> UInt8? {
+    var byte: UInt8 = 0
+    while true {
+      let count = Glibc.read(pipe, &byte, 1)
+      if count == 1 { return byte }
+      if count < 0, errno == EINTR { continue }
+      return nil
+    }
+  }
+
+  private static func threadCount() -> Int {
+    guard let directory = opendir("/proc/self/task") else { return 1 }
+    defer { closedir(directory) }
+    var count = 0
+    while readdir(directory) != nil { count += 1 }
+    return count - 2
+  }
+}
+
+extension Daemon {
+  /// The child's obligation to tell its parent how the start went. Dropped, it tells that it failed.
+  public struct Report: ~Copyable {
+    static let readyByte: UInt8 = 0
+    static let failedByte: UInt8 = 1
+
+    private let pipe: Int32
+
+    init(pipe: Int32) { self.pipe = pipe }
+
+    /// The mount is usable: leaves the working directory and the terminal, and lets the parent return.
+    public consuming func ready() {
+      _ = chdir("/")
+      let null = Glibc.open("/dev/null", O_RDWR)
+      if null >= 0 {
+        for descriptor in 0...2 as ClosedRange<Int32> { dup2(null, descriptor) }
+        if null > 2 { close(null) }
+      }
+      let pipe = self.pipe
+      discard self
+      Self.send([Self.readyByte], pipe)
+    }
+
+    /// It failed; the parent gets `reason`, one line for the user.
+    public consuming func failed(_ reason: String) {
+      let pipe = self.pipe
+      discard self
+      Self.send([Self.failedByte] + Array(reason.utf8), pipe)
+    }
+
+    deinit { Self.send([Self.failedByte] + Array("the daemon gave up".utf8), pipe) }
+
+    private static func send(_ bytes: [UInt8], _ pipe: Int32) {
+      _ = write(pipe, bytes, bytes.count)
+      close(pipe)
+    }
+  }
+}

@@ -1,0 +1,42 @@
+import Glibc
+
+/// A mounted filesystem. ``serve(stoppingOnSignals:)`` uses it up; dropped before, it is unmounted.
+public struct Session: ~Copyable, Sendable {
+  private let link: SessionLink
+
+  /// Mounts `filesystem` at the directory `path`. From then on callers reach it, and wait until it is served.
+  public init(
+    mounting filesystem: any FuseFilesystem, at path: String, options: SessionOptions
+  ) throws(SessionError) {
+    let absolute = try MountPoint.resolve(path)
+    let link = try SessionLink(filesystem: filesystem, options: options)
+    try link.mount(at: absolute)
+    self.link = link
+  }
+
+  /// What other threads may do with the session.
+  public var control: SessionControl { SessionControl(link: link) }
+
+  /// Serves requests on this thread until the filesystem is unmounted from outside, ``SessionControl/stop()`` is called
+  /// or, if asked for, SIGTERM, SIGINT or SIGHUP arrives (SIGPIPE is then ignored; one session of a process at a time).
+  /// Then it is unmounted and `stop()` of the filesystem is called.
+  public consuming func serve(stoppingOnSignals: Bool = false) throws(SessionError) {
+    let link = self.link
+    let signals = stoppingOnSignals ? StopSignals { link.stop() } : nil
+    defer { signals?.remove() }
+    try link.serve()
+  }
+
+  deinit { link.end() }
+}
+
+/// Ends a session from another thread.
+public struct SessionControl: Sendable {
+  private let link: SessionLink
+
+  init(link: SessionLink) { self.link = link }
+
+  /// Ends ``Session/serve(stoppingOnSignals:)``, which then unmounts; also when it has not begun yet. May be called
+  /// again, and by a request handler.
+  public func stop() { link.stop() }
+}
