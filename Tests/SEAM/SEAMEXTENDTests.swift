@@ -92,6 +92,11 @@ struct SEAMEXTENDTests {
     #expect(two.rdrand() == nil)
     #expect(two.rdrand() == nil)
     #expect(one.rdrand() == two.rdrand())
+    two.failures = 1
+    two.successesBeforeFailures = 1
+    #expect(one.rdrand() == two.rdrand())
+    #expect(two.rdrand() == nil)
+    #expect(one.rdrand() == two.rdrand())
     two.failures = .max
     #expect(two.rdrand() == nil)
     #expect(two.failures == .max)
