@@ -23,7 +23,6 @@ extension TDXModule {
     let entry = pamt[address]
     call.registers.rcx = UInt64(type.rawValue)
     call.registers.rdx = entry?.owner ?? 0
-    // A page that nobody owns is found at the level of the biggest one around it that nobody owns either.
     call.registers.r8 = UInt64(entry?.level ?? 0)
     if type == .reg || type == .ept { call.registers.r9 = entry?.blockedEpoch ?? 0 }
     return .success

@@ -115,7 +115,7 @@ enum SysField: CaseIterable, Sendable {
     case .maxServTDs: .init(0xA100_0001_0000_0000)
     case .servTDAttrFixed0: .init(0xA100_0003_0000_0001)
     case .servTDAttrFixed1: .init(0xA100_0003_0000_0002)
-    case .guestL2GPAAttrMask: .init(0xA200_0001_0000_0000)
+    case .guestL2GPAAttrMask: .init(0xA200_0001_0000_0000, guest: true)
     case .vmCtlsFixed0: .init(0xA200_0003_0000_0001)
     case .vmCtlsFixed1: .init(0xA200_0003_0000_0002)
     case .vcpuL2CtlsFixed0: .init(0xA200_0003_0000_0003)

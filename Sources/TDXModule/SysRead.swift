@@ -98,10 +98,13 @@ struct MetadataList {
   private var body: [UInt8] = []
   private var sequences: UInt16 = 0
   private static let headerSize = 8
-  private static let capacity = 4096 - headerSize
+  /// Bytes for sequences.
+  private let capacity: Int
 
-  init(values: SysFieldValues) {
+  /// An empty list for a buffer of `size` bytes.
+  init(values: SysFieldValues, size: Int = 4096) {
     self.values = values
+    capacity = size - Self.headerSize
   }
 
   /// The list so far.
@@ -140,7 +143,7 @@ struct MetadataList {
 
   /// Bytes that are left when the elements of `position` were appended; a new sequence needs 8 more.
   private func room(for position: Position) -> Int {
-    Self.capacity - body.count - 8 * Int(truncatingIfNeeded: position.field.description.elements)
+    capacity - body.count - 8 * Int(truncatingIfNeeded: position.field.description.elements)
   }
 
   private mutating func append(_ position: Position) {
