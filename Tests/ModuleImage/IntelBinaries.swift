@@ -8,6 +8,7 @@ import Testing
 /// TDXFS_INTEL_BINARIES.
 enum IntelBinaries {
   static let directory: String? = getenv("TDXFS_INTEL_BINARIES").map { String(cString: $0) }
+    .flatMap { $0.isEmpty ? nil : $0 }
   static var isAvailable: Bool { directory != nil }
 
   /// The bytes of a file below the directory.
