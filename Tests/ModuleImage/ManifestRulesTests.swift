@@ -183,7 +183,9 @@ struct ManifestRulesTests {
 
   @Test("Rules that no flip can slip through: every single byte of a forged sigstruct matters to the whole")
   func everyByte() throws {
-    let file = try ModuleImageFile(try ImageForge(version: ModuleVersion(1, 5, 24)).file(format: .blob))
+    var forge = try ImageForge(version: ModuleVersion(1, 5, 24))
+    forge.pages = 2
+    let file = try ModuleImageFile(try forge.file(format: .blob))
     for offset in stride(from: 0, to: 2048, by: 13) {
       var sigstruct = file.sigstruct
       sigstruct.replace(offset..<(offset + 1), with: [sigstruct.bytes[offset] ^ 0x80])
