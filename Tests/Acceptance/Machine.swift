@@ -1,6 +1,10 @@
 import SystemPackage
 import Testing
 
+#if canImport(Glibc)
+  import Glibc
+#endif
+
 /// A machine that is mounted for the time of one test.
 struct Machine {
   /// The mount point.
@@ -70,10 +74,20 @@ struct Machine {
   }
 }
 
-/// Forged twins of all public releases, made once for all tests.
+/// Forged twins of all public releases, made once for all tests and removed when the process ends.
 actor Catalog {
+  /// A `#require` would not do: its issue belongs to the first test that waits, and all others would pass.
+  struct NotMade: Error {
+    let reason: String
+  }
+
   static let shared = Catalog()
 
+  private static let home: TemporaryDirectory? = {
+    let home = try? TemporaryDirectory()
+    atexit { Catalog.home?.remove() }
+    return home
+  }()
   private var making: Task<String, any Error>?
 
   /// The path of the forged image of `version`, e.g. `1.5.28`.
@@ -86,9 +100,10 @@ actor Catalog {
   func directory() async throws -> String {
     if let making { return try await making.value }
     let task = Task { () throws -> String in
-      let path = try TemporaryDirectory().path + "/catalog"
+      guard let home = Self.home else { throw NotMade(reason: "no temporary directory") }
+      let path = home.path + "/catalog"
       let made = try await Tdxfs.run(["image", "catalog", path], seconds: 60)
-      try #require(made.status == 0, "\(made)")
+      guard made.status == 0 else { throw NotMade(reason: "\(made)") }
       return path
     }
     making = task
@@ -100,6 +115,7 @@ actor Catalog {
     -> String
   {
     var bytes = try File.bytes(try await image(version))
+    guard bytes.indices.contains(offset) else { throw NotMade(reason: "\(version) has no byte \(offset)") }
     bytes[offset] ^= mask
     let path = directory.path + "/flipped.blob"
     try File.create(path, bytes)

@@ -56,8 +56,9 @@ struct RunTests {
     let scratch = try TemporaryDirectory()
     defer { scratch.remove() }
     let before = try File.read("/proc/mounts")
-    _ = try await Command.run(
+    let finished = try await Command.run(
       [try Tdxfs.binary(), "run", "--", "sh", "-c", "kill -9 $$"], variables: ["TMPDIR": scratch.path])
+    #expect(finished.status == 137, "\(finished)")
     #expect(try File.read("/proc/mounts") == before)
     let left = try await Command.run(["ls", "-A", scratch.path])
     #expect(left.output == "")
