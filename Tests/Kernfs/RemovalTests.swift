@@ -155,3 +155,39 @@ struct RemovalTests {
     #expect(try tree.attributes(of: before.id).modified > changed.modified)
   }
 }
+
+/// What a serving thread and a worker do at the same time: for ThreadSanitizer, and for deadlocks.
+@Suite(.timeLimit(.minutes(1)))
+struct ConcurrencyTests {
+  @Test("Readers, writers and pollers while the device comes and goes: old or new text, ENODEV, ESTALE or ENOENT")
+  func comingAndGoing() async throws {
+    let tree = Tree(clock: Clock().now) { directory("devices") }
+    @Sendable func device() -> Entry { directory("fw1") { file("status", Knob()) } }
+    try tree.add(device(), at: "devices")
+    await withTaskGroup(of: Void.self) { group in
+      group.addTask {
+        for _ in 0..<200 {
+          #expect(throws: Never.self) { try tree.remove(at: "devices/fw1") }
+          #expect(throws: Never.self) { try tree.add(device(), at: "devices") }
+        }
+      }
+      for _ in 0..<2 {
+        group.addTask {
+          for _ in 0..<200 {
+            do throws(Errno) {
+              let file = try tree.open("devices/fw1/status", .both)
+              defer { tree.release(file, by: root) }
+              #expect(try tree.read(file, 2) == "id")
+              #expect(try tree.read(file, 100, at: 2) == "le\n")
+              _ = try tree.poll(file)
+              #expect(try tree.write(file, "x") == 1)
+            } catch {
+              #expect([.operationNotSupportedByDevice, .staleNFSFileHandle, .noSuchFileOrDirectory].contains(error))
+            }
+          }
+        }
+      }
+    }
+    #expect(try tree.read(try tree.open("devices/fw1/status"), 10) == "idle\n")
+  }
+}
