@@ -50,6 +50,32 @@ let package = Package(
         "Basics", "ControlTree", "FuseKit", "Kernfs", "KernfsFuse", "ModuleImage", "Platform", "SEAM", .system,
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
+
+    // A folder for each room, and Acceptance, which only knows the command.
+    .testTarget(name: "FuseKitTests", dependencies: ["Basics", "FuseKit", .system], path: "Tests/FuseKit"),
+    .testTarget(name: "KernfsTests", dependencies: ["Basics", "Kernfs", .system], path: "Tests/Kernfs"),
+    .testTarget(
+      name: "FirmwareUploadTests", dependencies: ["Basics", "FirmwareUpload", "Kernfs", .system],
+      path: "Tests/FirmwareUpload"),
+    .testTarget(
+      name: "ModuleImageTests", dependencies: ["Basics", "ModuleImage", .crypto, .cryptoExtras],
+      path: "Tests/ModuleImage"),
+    .testTarget(name: "SEAMTests", dependencies: ["Basics", "ModuleImage", "SEAM"], path: "Tests/SEAM"),
+    .testTarget(
+      name: "PSEAMLDRTests", dependencies: ["Basics", "ModuleImage", "PSEAMLDR", "SEAM", .crypto],
+      path: "Tests/PSEAMLDR"),
+    .testTarget(
+      name: "TDXModuleTests", dependencies: ["Basics", "ModuleImage", "SEAM", "TDXModule", .crypto],
+      path: "Tests/TDXModule"),
+    .testTarget(
+      name: "TDXHostTests",
+      dependencies: ["Basics", "FirmwareUpload", "Kernfs", "ModuleImage", "SEAM", "TDXHost", .system],
+      path: "Tests/TDXHost"),
+    .testTarget(
+      name: "PlatformTests",
+      dependencies: ["Basics", "Kernfs", "ModuleImage", "Platform", "SEAM", "TDXHost", .system], path: "Tests/Platform"),
+    .testTarget(name: "RunTests", dependencies: ["tdxfs", .system], path: "Tests/Run"),
+    .testTarget(name: "AcceptanceTests", dependencies: ["tdxfs", .system], path: "Tests/Acceptance"),
   ],
   swiftLanguageModes: [.v6]
 )

@@ -2,13 +2,14 @@
   import Glibc
 #endif
 
-/// One thread that runs what is scheduled, in order, as the kernel's `system_long_wq` does for one device. The
-/// thread is started by the first job, so after the daemon has gone into the background, and sleeps when idle.
+/// One thread that runs what is scheduled, in order, as the kernel's `system_long_wq` does for one device. The thread is
+/// started by the first job, so after the daemon has gone into the background, and sleeps when idle.
 public final class Worker: Sendable {
   private final class Shared: @unchecked Sendable {
     let lock = Lock()
     var jobs: [@Sendable () -> Void] = []
     var isStarted = false
+    var isBusy = false
     var isStopping = false
   }
 
@@ -28,6 +29,13 @@ public final class Worker: Sendable {
     if mustStart { start() }
   }
 
+  /// Waits until everything that was scheduled has run. Never call it from a job.
+  public func drain() {
+    shared.lock.withLock {
+      while shared.isBusy || !shared.jobs.isEmpty { shared.lock.wait() }
+    }
+  }
+
   private func start() {
     var thread = pthread_t()
     let box = Unmanaged.passRetained(shared)
@@ -39,10 +47,10 @@ public final class Worker: Sendable {
         return nil
       }, box.toOpaque())
     guard status == 0 else {
+      // No thread to be had: what was scheduled runs here, late but not never.
       box.release()
-      // No thread to be had: the jobs are run where they were scheduled, which is late but not never.
       shared.lock.withLock { shared.isStarted = false }
-      while let job = shared.lock.withLock({ shared.jobs.isEmpty ? nil : shared.jobs.removeFirst() }) { job() }
+      while Self.runNext(shared) {}
       return
     }
     pthread_detach(thread)
@@ -52,14 +60,27 @@ public final class Worker: Sendable {
     while true {
       shared.lock.lock()
       while shared.jobs.isEmpty, !shared.isStopping { shared.lock.wait() }
-      guard !shared.jobs.isEmpty else {
-        shared.lock.unlock()
-        return
-      }
-      let job = shared.jobs.removeFirst()
+      let mustEnd = shared.jobs.isEmpty
       shared.lock.unlock()
-      job()
+      if mustEnd { return }
+      _ = runNext(shared)
     }
+  }
+
+  /// Runs the oldest job; false when there is none.
+  private static func runNext(_ shared: Shared) -> Bool {
+    let job: (@Sendable () -> Void)? = shared.lock.withLock {
+      guard !shared.jobs.isEmpty else { return nil }
+      shared.isBusy = true
+      return shared.jobs.removeFirst()
+    }
+    guard let job else { return false }
+    job()
+    shared.lock.withLock {
+      shared.isBusy = false
+      shared.lock.wakeAll()
+    }
+    return true
   }
 
   deinit {
