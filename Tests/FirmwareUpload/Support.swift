@@ -22,6 +22,7 @@ final class TestDriver: FirmwareUploadDriver {
   }
 
   let state = Guarded(State())
+  private let gate = Lock()
 
   func prepare(image: [UInt8]) throws(FirmwareUploadError) {
     try enter(.preparing, "prepare \(image.count)")
@@ -50,7 +51,19 @@ final class TestDriver: FirmwareUploadDriver {
     if let error = state.withLock({ $0.injected?.phase == .programming ? $0.injected?.error : nil }) { throw error }
   }
 
-  func cancel() { state.withLock { $0.cancels += 1 } }
+  func cancel() {
+    gate.withLock {
+      state.withLock { $0.cancels += 1 }
+      gate.wakeAll()
+    }
+  }
+
+  /// Holds the phase until cancel, as the test driver's `user-abort` does.
+  func waitForCancel() {
+    gate.withLock {
+      while state.withLock({ $0.cancels }) == 0 { gate.wait() }
+    }
+  }
 
   var calls: [String] { state.withLock { $0.calls } }
 

@@ -282,25 +282,21 @@ struct DeviceTests {
     #expect(bench.device.beginRemoval() == nil)
   }
 
-  @Test("remove() waits for a worker on another thread")
-  func removeWaits() async throws {
+  @Test("remove() cancels what another thread's worker holds, and returns when that has ended")
+  func removeWaits() throws {
     let bench = Bench()
     try bench.put("loading", "1")
     try bench.put("data", "abc")
     try bench.put("loading", "0")
-    let ended = Guarded(false)
-    bench.driver.state.withLock { state in
-      state.hook = { phase in if phase == .programming { ended.withLock { $0 = true } } }
-    }
-    // The worker is started by the cancel of the removal itself, so this can't end before it begins.
-    await withTaskGroup(of: Void.self) { group in
-      group.addTask { bench.runWorker() }
-      group.addTask {
-        bench.device.remove()
-        #expect(ended.withLock { $0 })
-      }
-    }
-    bench.driver.state.withLock { $0.hook = nil }
+    let driver = bench.driver
+    driver.state.withLock { $0.hook = { phase in if phase == .preparing { driver.waitForCancel() } } }
+    let worker = Worker()
+    worker.schedule { bench.runWorker() }
+    bench.device.remove()
     #expect(bench.device.progress == .idle)
+    #expect(driver.calls == ["prepare 3", "write 0", "poll_complete"])
+    worker.drain()
+    driver.state.withLock { $0.hook = nil }
+    #expect(bench.events.withLock { $0.last } == .idle)
   }
 }
