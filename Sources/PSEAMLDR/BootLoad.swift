@@ -46,7 +46,6 @@ extension PSEAMLDR {
   private mutating func load(_ release: ModuleRelease, machine: inout Machine) throws(InstallRefusal) {
     let sigstruct = SEAMSigstruct(ofRelease: release)
     data.snapshot = machine.seamExtend
-    data.sigstruct = sigstruct
     try checkManifest(
       sigstruct, scenario: .load, imageSize: release.imageSize, signers: nil, machine: machine)
     let bases = try drawBases(&machine)

@@ -14,7 +14,7 @@ struct InstallPlan: Sendable {
 
 extension PSEAMLDR {
   /// Stage A: everything that can fail while the old module is still whole.
-  mutating func checkInstall(
+  func checkInstall(
     params rcx: UInt64, scenario: inout ManifestRules.Scenario?, machine: inout Machine
   ) throws(InstallRefusal) -> InstallPlan {
     let (found, page) = try SEAMLDRParams.scenario(at: rcx, machine: machine)
@@ -27,7 +27,6 @@ extension PSEAMLDR {
     guard let sigstruct = SEAMSigstruct(machine.memory.read(params.sigstructPA, count: SEAMSigstruct.size)) else {
       throw InstallRefusal(.sigstructAddress, .badParam, "the sigstruct is shorter than \(SEAMSigstruct.size) bytes")
     }
-    data.sigstruct = sigstruct
     try checkManifest(
       sigstruct, scenario: found, imageSize: params.imageSize, signers: trustedSigners, machine: machine)
     let bases = try drawBases(&machine)

@@ -35,7 +35,6 @@ extension PSEAMLDR {
       machine.memory.clearSEAM(from: base, to: end)
     }
     machine.residentProgram = nil
-    data.moduleRangeInitialized = true
   }
 
   /// B2 to B4: copies, hashes and relocates the image.

@@ -26,7 +26,8 @@ extension PSEAMLDR {
     }
   }
 
-  /// Rows 1 to 8, which every LP goes through. A refusal here leaves the session as it was.
+  /// Rows 1 to 7, which every LP goes through; row 8, VMCLEAR, has no effect that anybody could see. A refusal here leaves
+  /// the session as it was.
   private mutating func join(_ lp: Int, machine: inout Machine) -> InstallRefusal? {
     let id = machine.configuration.x2apicID(of: lp)
     guard id < LPBitmap.capacity else {

@@ -1,7 +1,7 @@
-import ModuleImage
 import SEAM
 
-/// The P-SEAMLDR's one data area for the whole platform (pseamldr.md 3.2).
+/// The P-SEAMLDR's one data area for the whole platform (pseamldr.md 3.2), but for what nobody can see from outside: the copy
+/// of the last sigstruct, and whether there are SEAM VMCSs to clear.
 struct LoaderData: Sendable {
   /// What the loader is in the middle of.
   enum Flow: Equatable, Sendable {
@@ -46,10 +46,6 @@ struct LoaderData: Sendable {
   var packages = [Package](repeating: Package(), count: maxPackages)
   /// SEAMEXTEND as the first caller of the session found it.
   var snapshot = SEAMEXTEND()
-  /// The last sigstruct that was copied out of host memory, also if it was then refused.
-  var sigstruct: SEAMSigstruct?
-  /// module_range_initialized: an INSTALL has got to the point of no return once.
-  var moduleRangeInitialized = false
   /// Cache of the room in the SEAMDB.
   var remainingUpdates: UInt32 = 0
   /// Handoff pages that the last successful INSTALL reserved (2.0: prev_handoff_data_size).
