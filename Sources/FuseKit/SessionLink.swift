@@ -103,6 +103,8 @@ final class SessionLink: @unchecked Sendable {
   /// Serves requests on this thread until the mount is gone or ``stop()`` is called.
   func serve() throws(SessionError) {
     WakeSignal.install()
+    var mask = WakeSignal.unblock()
+    defer { pthread_sigmask(SIG_SETMASK, &mask, nil) }
     lock.withLock { servingThread = pthread_self() }
     let result = fuse_session_loop(session)
     let wasStopped = lock.withLock {

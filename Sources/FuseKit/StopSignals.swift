@@ -82,4 +82,15 @@ enum WakeSignal {
     action.__sigaction_handler.sa_handler = { _ in }
     sigaction(number, &action, nil)
   }
+
+  /// Lets the signal reach the calling thread; gives the mask to set back. Threads that descend from those of Swift's
+  /// pool block every signal.
+  static func unblock() -> sigset_t {
+    var wake = sigset_t()
+    var previous = sigset_t()
+    sigemptyset(&wake)
+    sigaddset(&wake, number)
+    pthread_sigmask(SIG_UNBLOCK, &wake, &previous)
+    return previous
+  }
 }

@@ -4,92 +4,94 @@ import Testing
 
 @testable import FuseKit
 
-@Suite(.serialized, .timeLimit(.minutes(1)))
-struct ReadWriteTests {
-  @Test func `What is written is read back, and a read behind the end gives nothing`() async throws {
-    try await withMount { mount in
-      let file = try FileDescriptor.open(mount.file(.plain), .readWrite)
-      #expect(try file.writeAll("hello, kernel".utf8) == 13)
-      #expect(try file.text() == "hello, kernel")
-      #expect(try file.text(5, at: 7) == "kerne")
-      #expect(try file.bytes(10, at: 13) == [])
-      var status = stat()
-      #expect(fstat(file.rawValue, &status) == 0)
-      #expect(status.st_size == 13)
-      try file.close()
-      mount.filesystem.wait { $0.openFiles.isEmpty }
+extension FuseKitTests {
+  @Suite
+  struct ReadWriteTests {
+    @Test func `What is written is read back, and a read behind the end gives nothing`() async throws {
+      try await withMount { mount in
+        let file = try FileDescriptor.open(mount.file(.plain), .readWrite)
+        #expect(try file.writeAll("hello, kernel".utf8) == 13)
+        #expect(try file.text() == "hello, kernel")
+        #expect(try file.text(5, at: 7) == "kerne")
+        #expect(try file.bytes(10, at: 13) == [])
+        var status = stat()
+        #expect(fstat(file.rawValue, &status) == 0)
+        #expect(status.st_size == 13)
+        try file.close()
+        mount.filesystem.wait { $0.openFiles.isEmpty }
+      }
     }
-  }
 
-  @Test func `With direct I/O text is longer than st_size says, and a short answer ends the read`() async throws {
-    try await withMount { mount in
-      mount.filesystem.with { $0.contents[mount.filesystem.node(.page)] = [UInt8](repeating: 7, count: 5000) }
-      let file = try FileDescriptor.open(mount.file(.page), .readOnly)
-      var status = stat()
-      #expect(fstat(file.rawValue, &status) == 0)
-      #expect(status.st_size == 0)
-      #expect(try file.bytes(100_000) == [UInt8](repeating: 7, count: 4096))
-      #expect(try file.bytes(100_000, at: 4096) == [UInt8](repeating: 7, count: 904))
-      try file.close()
+    @Test func `With direct I/O text is longer than st_size says, and a short answer ends the read`() async throws {
+      try await withMount { mount in
+        mount.filesystem.with { $0.contents[mount.filesystem.node(.page)] = [UInt8](repeating: 7, count: 5000) }
+        let file = try FileDescriptor.open(mount.file(.page), .readOnly)
+        var status = stat()
+        #expect(fstat(file.rawValue, &status) == 0)
+        #expect(status.st_size == 0)
+        #expect(try file.bytes(100_000) == [UInt8](repeating: 7, count: 4096))
+        #expect(try file.bytes(100_000, at: 4096) == [UInt8](repeating: 7, count: 904))
+        try file.close()
+      }
     }
-  }
 
-  @Test func `An answer that takes less than was written is a short write`() async throws {
-    try await withMount { mount in
-      let file = try FileDescriptor.open(mount.file(.page), .writeOnly)
-      #expect(try file.write(ones: 10_000) == 4096)
-      #expect(try file.write(ones: 4096) == 4096)
-      #expect(try file.write(ones: 1) == 1)
-      try file.close()
+    @Test func `An answer that takes less than was written is a short write`() async throws {
+      try await withMount { mount in
+        let file = try FileDescriptor.open(mount.file(.page), .writeOnly)
+        #expect(try file.write(ones: 10_000) == 4096)
+        #expect(try file.write(ones: 4096) == 4096)
+        #expect(try file.write(ones: 1) == 1)
+        try file.close()
+      }
     }
-  }
 
-  @Test func `Each request names its caller, and whether a process or the page cache reads`() async throws {
-    try await withMount { mount in
-      let file = try FileDescriptor.open(mount.file(.caller), .readOnly)
-      #expect(try file.text() == "\(getuid()) \(getgid()) \(try threadID()) false")
-      try file.close()
+    @Test func `Each request names its caller, and whether a process or the page cache reads`() async throws {
+      try await withMount { mount in
+        let file = try FileDescriptor.open(mount.file(.caller), .readOnly)
+        #expect(try file.text() == "\(getuid()) \(getgid()) \(try threadID()) false")
+        try file.close()
+      }
     }
-  }
 
-  @Test func `A thousand reads of eight threads each get their own answer`() async throws {
-    try await withMount { mount in
-      let content = (0..<4000).map { UInt8(truncatingIfNeeded: $0 / 16) }
-      mount.filesystem.with { $0.contents[mount.filesystem.node(.plain)] = content }
-      let file = try FileDescriptor.open(mount.file(.plain), .readOnly)
-      let wrong = Counter()
-      let threads = (0..<8).map { thread in
-        FuseKit.Thread {
-          for index in 0..<125 {
-            let offset = (thread * 125 + index) % 250 * 16
-            let bytes = try? file.bytes(16, at: Int64(offset))
-            if bytes != [UInt8](repeating: UInt8(offset / 16), count: 16) { wrong.add() }
+    @Test func `A thousand reads of eight threads each get their own answer`() async throws {
+      try await withMount { mount in
+        let content = (0..<4000).map { UInt8(truncatingIfNeeded: $0 / 16) }
+        mount.filesystem.with { $0.contents[mount.filesystem.node(.plain)] = content }
+        let file = try FileDescriptor.open(mount.file(.plain), .readOnly)
+        let wrong = Counter()
+        let threads = (0..<8).map { thread in
+          FuseKit.Thread {
+            for index in 0..<125 {
+              let offset = (thread * 125 + index) % 250 * 16
+              let bytes = try? file.bytes(16, at: Int64(offset))
+              if bytes != [UInt8](repeating: UInt8(offset / 16), count: 16) { wrong.add() }
+            }
           }
         }
+        for thread in threads { thread.join() }
+        #expect(wrong.count == 0)
+        try file.close()
       }
-      for thread in threads { thread.join() }
-      #expect(wrong.count == 0)
-      try file.close()
     }
-  }
 
-  @Test func `Truncation is a setattr of the size, and comes after the open`() async throws {
-    try await withMount { mount in
-      mount.filesystem.with { $0.contents[mount.filesystem.node(.plain)] = Array("longer".utf8) }
-      let file = try FileDescriptor.open(mount.file(.plain), .readWrite, options: .truncate)
-      #expect(mount.filesystem.with { $0.contents[mount.filesystem.node(.plain)] } == [])
-      try file.close()
+    @Test func `Truncation is a setattr of the size, and comes after the open`() async throws {
+      try await withMount { mount in
+        mount.filesystem.with { $0.contents[mount.filesystem.node(.plain)] = Array("longer".utf8) }
+        let file = try FileDescriptor.open(mount.file(.plain), .readWrite, options: .truncate)
+        #expect(mount.filesystem.with { $0.contents[mount.filesystem.node(.plain)] } == [])
+        try file.close()
+      }
     }
-  }
 
-  @Test func `SEEK_DATA and SEEK_HOLE ask the filesystem`() async throws {
-    try await withMount { mount in
-      mount.filesystem.with { $0.contents[mount.filesystem.node(.plain)] = Array("12345".utf8) }
-      let file = try FileDescriptor.open(mount.file(.plain), .readOnly)
-      #expect(lseek(file.rawValue, 2, 3) == 2)
-      #expect(lseek(file.rawValue, 2, 4) == 5)
-      #expect(errnoOf(lseek(file.rawValue, 5, 3)) == Errno(rawValue: ENXIO))
-      try file.close()
+    @Test func `SEEK_DATA and SEEK_HOLE ask the filesystem`() async throws {
+      try await withMount { mount in
+        mount.filesystem.with { $0.contents[mount.filesystem.node(.plain)] = Array("12345".utf8) }
+        let file = try FileDescriptor.open(mount.file(.plain), .readOnly)
+        #expect(lseek(file.rawValue, 2, 3) == 2)
+        #expect(lseek(file.rawValue, 2, 4) == 5)
+        #expect(errnoOf(lseek(file.rawValue, 5, 3)) == Errno(rawValue: ENXIO))
+        try file.close()
+      }
     }
   }
 }
