@@ -21,15 +21,6 @@ final class StopSignals: Sendable {
     let (read, write) = (ends[0], ends[1])
     pipe = (read, write)
     signalPipe = write
-    watcher = Thread {
-      var byte: UInt8 = 0
-      while true {
-        let count = Glibc.read(read, &byte, 1)
-        if count < 0, errno == EINTR { continue }
-        guard count == 1, byte != 0 else { return }
-        stop()
-      }
-    }
     var previous: [(number: Int32, action: sigaction)] = []
     for number in Self.stopping {
       Self.replace(number, &previous) { _ in
@@ -41,6 +32,24 @@ final class StopSignals: Sendable {
     }
     Self.replace(SIGPIPE, &previous, with: SIG_IGN)
     self.previous = previous
+    watcher = Thread {
+      // Some thread has to take them, and all others may block them.
+      Self.unblock()
+      var byte: UInt8 = 0
+      while true {
+        let count = Glibc.read(read, &byte, 1)
+        if count < 0, errno == EINTR { continue }
+        guard count == 1, byte != 0 else { return }
+        stop()
+      }
+    }
+  }
+
+  private static func unblock() {
+    var signals = sigset_t()
+    sigemptyset(&signals)
+    for number in stopping { sigaddset(&signals, number) }
+    pthread_sigmask(SIG_UNBLOCK, &signals, nil)
   }
 
   private static func replace(

@@ -44,7 +44,7 @@ extension FuseKitTests {
       try await withMount { mount in
         let control = mount.control
         mount.filesystem.onLookup.withLock { $0 = { control.stop() } }
-        #expect(access(mount.file(.plain).string, F_OK) == 0)
+        _ = access(mount.file(.plain).string, F_OK)
         #expect(mount.waitForEnd() == nil)
       }
     }
