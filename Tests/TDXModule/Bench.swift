@@ -176,3 +176,14 @@ struct Bench {
 
 /// Every public release.
 let releases = ReleaseTable.all.map(\.version)
+
+/// A failed expectation shows what it compared, not all of memory.
+extension Bench: CustomTestStringConvertible, CustomReflectable {
+  var testDescription: String { "bench with \(module)" }
+  var customMirror: Mirror { Mirror(self, children: [:]) }
+}
+
+extension Machine: CustomTestStringConvertible {
+  /// One line, for failed expectations.
+  public var testDescription: String { "machine with \(memory.residentPages) pages" }
+}
