@@ -66,6 +66,8 @@ extension FuseKitTests {
 
     @Test func `What is mounted over the place later is left alone`() async throws {
       try await withMount { mount in
+        // An open file keeps the detached mount alive.
+        let file = try FileDescriptor.open(mount.file(.plain), .readOnly)
         run("/usr/bin/fusermount3", "-uzq", mount.path)
         #expect(Glibc.mount("later", mount.path, "tmpfs", 0, nil) == 0)
         #expect(mkdir(mount.path + "/mark", 0o755) == 0)
@@ -73,6 +75,7 @@ extension FuseKitTests {
         #expect(mount.waitForEnd() == nil)
         #expect(access(mount.path + "/mark", F_OK) == 0)
         #expect(umount2(mount.path, 0) == 0)
+        try? file.close()
       }
     }
 

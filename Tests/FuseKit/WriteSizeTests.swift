@@ -41,7 +41,7 @@ extension FuseKitTests {
         #expect(mount.filesystem.with { $0.written } == [256])
         #expect(scatter(file, segments: 300, of: 1) == 300)
         #expect(mount.filesystem.with { $0.written } == [256, 256, 44])
-        #expect(scatter(file, segments: 256, of: 16) == 4096)
+        #expect(scatter(file, segments: 128, of: 32) == 4096)
         #expect(mount.filesystem.with { $0.written.last } == 4096)
         try file.close()
       }
@@ -64,14 +64,15 @@ extension FuseKitTests {
       }
     }
 
-    /// The first byte of each segment is the last of a page, so that each one touches as many pages as it can.
+    /// Each segment begins so near the end of a page that it reaches into the next, if it has two bytes.
     private func scatter(_ file: FileDescriptor, segments: Int, of size: Int) -> Int {
-      let stride = (size + 8191) / 4096 * 4096
-      let memory = UnsafeMutableRawBufferPointer.allocate(byteCount: segments * stride + 4096, alignment: 4096)
+      let stride = 8192
+      let memory = UnsafeMutableRawBufferPointer.allocate(byteCount: segments * stride, alignment: 4096)
       defer { memory.deallocate() }
       guard let base = memory.baseAddress else { return -1 }
       memory.initializeMemory(as: UInt8.self, repeating: 1)
-      var vector = (0..<segments).map { iovec(iov_base: base + $0 * stride + (size > 1 ? 0 : 4095), iov_len: size) }
+      let start = 4096 - (size + 1) / 2
+      var vector = (0..<segments).map { iovec(iov_base: base + $0 * stride + start, iov_len: size) }
       return writev(file.rawValue, &vector, Int32(segments))
     }
   }
