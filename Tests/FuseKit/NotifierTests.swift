@@ -12,6 +12,7 @@ extension FuseKitTests {
         let asked = Counter()
         mount.filesystem.onLookup.withLock { $0 = { asked.add() } }
         let path = mount.file(.plain).string
+        mount.filesystem.wait { $0.notifier != nil }
         let notifier = try #require(mount.filesystem.with { $0.notifier })
         var status = stat()
         #expect(stat(path, &status) == 0)
@@ -33,6 +34,7 @@ extension FuseKitTests {
       try await withMount { mount in
         let node = mount.filesystem.node(.cached)
         mount.filesystem.with { $0.contents[node] = Array("first".utf8) }
+        mount.filesystem.wait { $0.notifier != nil }
         let notifier = try #require(mount.filesystem.with { $0.notifier })
         let file = try FileDescriptor.open(mount.file(.cached), .readOnly)
         #expect(try file.text() == "first")
