@@ -49,7 +49,7 @@ struct RefusalTests {
           $0.builtInHandoff = nil
         }
       },
-      leaf: "SEAMLDR.INSTALL", status: "EBADHANDOFF 0x8000000000000004", phrase: "handoff"),
+      leaf: "SEAMLDR.INSTALL", status: "EBADHANDOFF 0x8000000000000004", phrase: "hands off version 2"),
     Fatal(
       name: "constants unlike the sigstruct",
       image: {
