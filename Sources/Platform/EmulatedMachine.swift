@@ -50,15 +50,10 @@ public final class EmulatedMachine: @unchecked Sendable {
   ) throws(OptionError) {
     self.options = options
     self.clock = clock
-    guard let profile = ABIProfile.named(options.abi) else {
-      throw OptionError("abi=\(options.abi): \(Spelling.hint(for: options.abi, among: ABIProfile.all.map(\.name)))")
+    guard let profile = ABIProfile.named(options.abi), let release = ReleaseTable.release(options.effectiveModule) else {
+      throw OptionError("there is no kernel \(options.abi) or no module \(options.effectiveModule)")
     }
     self.profile = profile
-    guard let release = ReleaseTable.release(options.effectiveModule) else {
-      let known = ReleaseTable.all.map(\.version.description)
-      throw OptionError(
-        "module=\(options.effectiveModule): \(Spelling.hint(for: options.effectiveModule.description, among: known))")
-    }
     self.release = release
     do {
       signers = try TrustedSigners(list: options.keys, readFile: readFile)

@@ -1,6 +1,7 @@
 import Basics
 import ModuleImage
 import SEAM
+import TDXHost
 
 /// Why the options of a machine were refused; its description is one line for people.
 public struct OptionError: Error, Equatable, CustomStringConvertible, Sendable {
@@ -91,10 +92,20 @@ public struct MachineOptions: Equatable, Sendable {
       throw OptionError("option '\(name)' needs a value: \(name)=\(Self.expectation(of: name))")
     }
     switch name {
-    case "abi": abi = value
+    case "abi":
+      guard ABIProfile.named(value) != nil else {
+        throw OptionError("abi=\(value): \(Spelling.hint(for: value, among: ABIProfile.all.map(\.name)))")
+      }
+      abi = value
     case "layout": layout = try Self.choice(name, value)
     case "cpu": cpu = try Self.choice(name, value)
-    case "module": module = try Self.version(name, value)
+    case "module":
+      let version = try Self.version(name, value)
+      guard ReleaseTable.release(version) != nil else {
+        let known = ReleaseTable.all.map(\.version.description)
+        throw OptionError("module=\(value): \(Spelling.hint(for: value, among: known))")
+      }
+      module = version
     case "seamldr":
       let version = try Self.version(name, value)
       guard version.isSameLine(as: ModuleVersion(1, 5, 0)) || version.isSameLine(as: ModuleVersion(2, 0, 0)) else {

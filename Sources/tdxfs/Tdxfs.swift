@@ -34,12 +34,12 @@ struct Tdxfs: ParsableCommand {
 
   /// ArgumentParser's errors: help goes to standard output, wrong usage is one line and status 2.
   private static func end(with error: any Error) -> Never {
+    if let code = error as? ExitCode { Glibc.exit(code.rawValue) }
     let code = exitCode(for: error)
     guard code != .success else {
       Output.print(fullMessage(for: error))
       Glibc.exit(0)
     }
-    if let code = error as? ExitCode { Glibc.exit(code.rawValue) }
     let line = message(for: error).split(separator: "\n").first.map(String.init) ?? "wrong usage"
     Output.complain("\(line) (tdxfs --help says what there is)")
     Glibc.exit(2)

@@ -36,7 +36,7 @@ struct ListingTests {
 
   private func listing(of path: String) async throws -> String {
     try await Command.run(
-      ["sh", "-euc", #"find "$1" -printf '%P|%y%m %n %s|%l\n' | LC_ALL=C sort"#, "sh", path]
+      ["sh", "-euc", #"find "$1" -printf '%P|%y%m %n %s|%l\n' | LC_ALL=C sort -t '|' -k 1,1"#, "sh", path]
     ).output.split(separator: "\n").map { line in
       let fields = line.split(separator: "|", omittingEmptySubsequences: false)
       let link = fields[2].isEmpty ? "" : " -> " + fields[2]
