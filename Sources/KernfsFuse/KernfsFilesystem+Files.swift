@@ -4,6 +4,7 @@ import SystemPackage
 
 /// Requests on open files.
 extension KernfsFilesystem {
+  /// Opens a file by the rules of sysfs.
   public func open(_ request: consuming Request<Op.Open>) {
     do throws(Errno) {
       let flags = Kernfs.OpenFlags(rawValue: request.operation.flags.rawValue)
@@ -18,6 +19,7 @@ extension KernfsFilesystem {
     }
   }
 
+  /// The last close(2).
   public func release(_ request: consuming Request<Op.Release>) {
     let handle = request.operation.handle
     changes.forget(handle.openFile)
@@ -25,6 +27,7 @@ extension KernfsFilesystem {
     request.replyDone()
   }
 
+  /// At most what the file gives at once.
   public func read(_ request: consuming Request<Op.Read>) {
     let operation = request.operation
     let caller = request.caller(on: operation.handle)
@@ -41,6 +44,7 @@ extension KernfsFilesystem {
     }
   }
 
+  /// At most what the file takes at once; answered later where the file has to wait.
   public func write(_ request: consuming Request<Op.Write>, bytes: RawSpan) {
     let operation = request.operation
     let caller = request.caller(on: operation.handle)
@@ -76,6 +80,7 @@ extension KernfsFilesystem {
     pending.hold(write)
   }
 
+  /// The events of an attribute.
   public func poll(_ request: consuming Request<Op.Poll>, handle: consuming PollHandle?) {
     let file = request.operation.handle.openFile
     if let handle = handle.take() { changes.sleep(on: file, handle) }
@@ -87,6 +92,7 @@ extension KernfsFilesystem {
     }
   }
 
+  /// SEEK_DATA and SEEK_HOLE.
   public func lseek(_ request: consuming Request<Op.Lseek>) {
     do throws(Errno) {
       let target: Tree.SeekTarget =

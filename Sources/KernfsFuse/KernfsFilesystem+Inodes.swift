@@ -8,6 +8,7 @@ import SystemPackage
 
 /// Requests on inodes.
 extension KernfsFilesystem {
+  /// What stat(2) shows.
   public func getattr(_ request: consuming Request<Op.Getattr>) {
     do throws(Errno) {
       let attributes = try tree.attributes(of: request.treeNode)
@@ -21,6 +22,7 @@ extension KernfsFilesystem {
     }
   }
 
+  /// chmod, chown, truncate, utimensat.
   public func setattr(_ request: consuming Request<Op.Setattr>) {
     do throws(Errno) {
       let attributes = try tree.change(request.treeNode, InodeChange(request.operation.changes))
@@ -30,6 +32,7 @@ extension KernfsFilesystem {
     }
   }
 
+  /// The figures of sysfs.
   public func statfs(_ request: consuming Request<Op.Statfs>) {
     let tree = self.tree.statistics()
     var statistics = FilesystemStatistics()
@@ -39,6 +42,7 @@ extension KernfsFilesystem {
     request.reply(statistics)
   }
 
+  /// `trusted.` and `security.` attributes stick.
   public func setxattr(_ request: consuming Request<Op.Setxattr>, value: RawSpan) {
     do throws(Errno) {
       let bytes = value.withUnsafeBytes { Array($0) }
@@ -50,6 +54,7 @@ extension KernfsFilesystem {
     }
   }
 
+  /// An extended attribute.
   public func getxattr(_ request: consuming Request<Op.Getxattr>) {
     do throws(Errno) {
       let value = try tree.extendedAttribute(request.operation.name, of: request.treeNode)
@@ -59,6 +64,7 @@ extension KernfsFilesystem {
     }
   }
 
+  /// The names of the extended attributes that the caller may see.
   public func listxattr(_ request: consuming Request<Op.Listxattr>) {
     do throws(Errno) {
       let isAdmin = capabilities.has(.sysAdmin, request.caller())
@@ -69,6 +75,7 @@ extension KernfsFilesystem {
     }
   }
 
+  /// Takes an extended attribute away.
   public func removexattr(_ request: consuming Request<Op.Removexattr>) {
     do throws(Errno) {
       try tree.removeExtendedAttribute(request.operation.name, of: request.treeNode)
@@ -96,7 +103,8 @@ extension FuseKit.Entry {
 extension FuseKit.Attributes {
   init(_ attributes: InodeAttributes) {
     self.init(
-      inode: attributes.id.rawValue, type: FuseKit.FileType(attributes.kind), permissions: UInt32(attributes.permissions),
+      inode: attributes.id.rawValue, type: FuseKit.FileType(attributes.kind),
+      permissions: UInt32(attributes.permissions),
       links: attributes.links, uid: attributes.uid, gid: attributes.gid, size: attributes.size,
       blockSize: Int(InodeAttributes.blockSize))
     accessed = timespec(attributes.accessed)

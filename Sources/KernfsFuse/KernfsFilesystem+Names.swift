@@ -4,6 +4,7 @@ import SystemPackage
 
 /// Requests on names and directories.
 extension KernfsFilesystem {
+  /// The child of a directory.
   public func lookup(_ request: consuming Request<Op.Lookup>) {
     do throws(Errno) {
       let attributes = try tree.lookup(request.operation.name, in: request.treeNode)
@@ -13,10 +14,12 @@ extension KernfsFilesystem {
     }
   }
 
+  /// The kernel gives lookups back.
   public func forget(_ node: FuseKit.NodeID, lookups: UInt64) {
     tree.forget(Kernfs.NodeID(rawValue: node.rawValue), count: lookups)
   }
 
+  /// Where a link leads.
   public func readlink(_ request: consuming Request<Op.Readlink>) {
     do throws(Errno) {
       let target = try tree.readLink(request.treeNode)
@@ -26,13 +29,15 @@ extension KernfsFilesystem {
     }
   }
 
+  /// Lines of a directory in kernfs' order.
   public func readdir(_ request: consuming Request<Op.Readdir>) {
     do throws(Errno) {
       let offset = UInt64(clamping: request.operation.offset)
       var buffer = DirectoryBuffer(capacity: request.operation.size)
       for line in try tree.readDirectory(request.treeNode, from: offset) {
         let next = Int64(clamping: line.nextOffset)
-        guard buffer.append(name: line.name, inode: line.id.rawValue, type: FuseKit.FileType(line.kind), next: next) else {
+        guard buffer.append(name: line.name, inode: line.id.rawValue, type: FuseKit.FileType(line.kind), next: next)
+        else {
           break
         }
       }
@@ -42,8 +47,10 @@ extension KernfsFilesystem {
     }
   }
 
+  /// EINVAL, as on sysfs.
   public func fsyncdir(_ request: consuming Request<Op.Fsyncdir>) { request.reply(error: .invalidArgument) }
 
+  /// EACCES or EPERM but in dynamic directories.
   public func mknod(_ request: consuming Request<Op.Mknod>) {
     do throws(Errno) {
       let attributes = try tree.makeNode(
@@ -54,6 +61,7 @@ extension KernfsFilesystem {
     }
   }
 
+  /// EPERM but in dynamic directories.
   public func mkdir(_ request: consuming Request<Op.Mkdir>) {
     do throws(Errno) {
       let attributes = try tree.makeDirectory(
@@ -64,6 +72,7 @@ extension KernfsFilesystem {
     }
   }
 
+  /// EPERM but in dynamic directories.
   public func unlink(_ request: consuming Request<Op.Unlink>) {
     do throws(Errno) {
       try tree.unlink(request.operation.name, in: request.treeNode, by: request.caller())
@@ -73,6 +82,7 @@ extension KernfsFilesystem {
     }
   }
 
+  /// EPERM but in dynamic directories.
   public func rmdir(_ request: consuming Request<Op.Rmdir>) {
     do throws(Errno) {
       try tree.removeDirectory(request.operation.name, in: request.treeNode, by: request.caller())
@@ -82,6 +92,7 @@ extension KernfsFilesystem {
     }
   }
 
+  /// EACCES but in dynamic directories.
   public func create(_ request: consuming Request<Op.Create>) {
     do throws(Errno) {
       let made = try tree.create(

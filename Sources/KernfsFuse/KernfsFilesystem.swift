@@ -19,11 +19,13 @@ public final class KernfsFilesystem: FuseFilesystem {
     self.capabilities = capabilities
   }
 
+  /// Requests follow; changes of the tree are told to the kernel from now on.
   public func start(_ notifier: Notifier) {
     changes.start(notifier)
     tree.setObserver { [changes] in changes.announce($0) }
   }
 
+  /// The mount is gone.
   public func stop() {
     tree.setObserver(nil)
     changes.stop()

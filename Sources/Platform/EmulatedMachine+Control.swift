@@ -15,7 +15,8 @@ extension EmulatedMachine {
         "power": powerState,
         "abi": profile.name,
         "cpu": options.cpu.rawValue,
-        "module": (silicon.machine.seamExtend.seamReady
+        "module":
+          (silicon.machine.seamExtend.seamReady
           ? silicon.machine.residentProgram?.version.description : nil) ?? "-",
         "seamldr": silicon.loader.version.description,
         "remaining_updates": "\(silicon.loader.remainingUpdates)",
@@ -101,7 +102,9 @@ extension EmulatedMachine {
 
   private static func hotplugRefusal(online: Bool, cpu: Int, _ errno: Errno) -> String {
     if cpu == 0, !online { return "CPU 0 is always online" }
-    if online { return "the kernel could not initialise TDX on this CPU (\(errno)); after a lost module only reboot helps" }
+    if online {
+      return "the kernel could not initialise TDX on this CPU (\(errno)); after a lost module only reboot helps"
+    }
     return "\(errno)"
   }
 

@@ -50,7 +50,8 @@ public final class EmulatedMachine: @unchecked Sendable {
   ) throws(OptionError) {
     self.options = options
     self.clock = clock
-    guard let profile = ABIProfile.named(options.abi), let release = ReleaseTable.release(options.effectiveModule) else {
+    guard let profile = ABIProfile.named(options.abi), let release = ReleaseTable.release(options.effectiveModule)
+    else {
       throw OptionError("there is no kernel \(options.abi) or no module \(options.effectiveModule)")
     }
     self.profile = profile

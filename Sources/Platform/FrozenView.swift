@@ -11,18 +11,22 @@ struct FrozenView: Sendable {
 }
 
 extension EmulatedMachine: HostView {
+  /// `version`, as it was before a running update.
   public func version() throws(Errno) -> ModuleVersion {
     try reading(\.version) { host throws(Errno) in try host.version() }
   }
 
+  /// `seamldr_version`, as it was before a running update.
   public func seamldrVersion() throws(Errno) -> ModuleVersion {
     try reading(\.seamldrVersion) { host throws(Errno) in try host.seamldrVersion(door: silicon) }
   }
 
+  /// `num_remaining_updates`, as it was before a running update.
   public func numRemainingUpdates() throws(Errno) -> UInt32 {
     try reading(\.numRemainingUpdates) { host throws(Errno) in try host.numRemainingUpdates(door: silicon) }
   }
 
+  /// `compat_capable`, as it was before a running update.
   public func compatCapable() throws(Errno) -> Bool {
     try reading(\.compatCapable) { host throws(Errno) in try host.compatCapable() }
   }

@@ -116,9 +116,11 @@ public struct MachineOptions: Equatable, Sendable {
     case "memory": memoryGiB = try Self.number(name, value, in: 1...1024)
     case "updates": updates = try Self.number(name, value, in: 0...65535)
     case "keys": keys = value
-    case "erratum": errata = Set(try value.split(separator: ":").map { item throws(OptionError) in
-      try Self.choice(name, String(item))
-    })
+    case "erratum":
+      errata = Set(
+        try value.split(separator: ":").map { item throws(OptionError) in
+          try Self.choice(name, String(item))
+        })
     case "td_preserving": tdPreserving = try Self.onOff(name, value)
     case "control": control = try Self.onOff(name, value)
     case "seed":

@@ -64,6 +64,7 @@ public final class Silicon: SEAMCALLDoor {
     }
   }
 
+  /// Executes SEAMCALL on the logical processor `lp`.
   public func seamcall(_ registers: Registers, on lp: Int) -> SEAMCALLResult {
     let result = execute(registers, on: lp)
     if let reason = refusalReason(registers, result), refusals.count < Self.keptRefusals {
@@ -114,11 +115,17 @@ public final class Silicon: SEAMCALLDoor {
     return module.isDead ? module.lastDiagnostic ?? "the module stopped" : "no TDX module is loaded"
   }
 
+  /// Host memory; what lies in the SEAM range reads as all ones, as the hardware's abort page.
   public func readPhysical(_ hpa: UInt64, count: Int) -> [UInt8] {
-    machine.memory.read(hpa, count: count)
+    guard !machine.overlapsSEAMRange(hpa, size: UInt64(clamping: count)) else {
+      return [UInt8](repeating: 0xFF, count: max(0, count))
+    }
+    return machine.memory.read(hpa, count: count)
   }
 
+  /// Host memory; writes into the SEAM range are dropped.
   public func writePhysical(_ bytes: [UInt8], at hpa: UInt64) {
+    guard !machine.overlapsSEAMRange(hpa, size: UInt64(bytes.count)) else { return }
     machine.memory.write(bytes, at: hpa)
   }
 }

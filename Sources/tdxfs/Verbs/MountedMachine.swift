@@ -17,7 +17,8 @@ struct MountedMachine {
     if let path = option ?? environment("TDXFS_MOUNT") {
       let machine = MountedMachine(mountPoint: FilePath(path))
       guard machine.isThere else {
-        throw Failure.refused("\(path) is no tdxfs mount with a control directory (is it mounted, and with control=on?)")
+        throw Failure.refused(
+          "\(path) is no tdxfs mount with a control directory (is it mounted, and with control=on?)")
       }
       return machine
     }
