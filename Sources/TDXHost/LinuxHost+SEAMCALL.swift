@@ -18,13 +18,20 @@ extension LinuxHost {
 
   /// Executes `call`, up to ten times while there is no entropy, logs a failure, and gives the registers.
   mutating func seamcall(_ call: KernelCall, door: some SEAMCALLDoor) throws(SEAMCALLFailure) -> Registers {
+    try settle(call, execute(call, door: door))
+  }
+
+  /// The last result of at most ten attempts. Apart from ``seamcall(_:door:)`` because Swift 6.3's optimiser crashes on
+  /// the loop together with the typed throw behind it.
+  @inline(never)
+  private func execute(_ call: KernelCall, door: some SEAMCALLDoor) -> SEAMCALLResult {
     var result = door.seamcall(call.registers, on: call.lp)
     var attempts = 1
     while attempts < Self.entropyAttempts, isRetried(result, of: call) {
       result = door.seamcall(call.registers, on: call.lp)
       attempts += 1
     }
-    return try settle(call, result)
+    return result
   }
 
   /// What `sc_retry_prerr` does with the last `result` of `call`: maps it to an errno and logs what is not one of the
