@@ -60,24 +60,30 @@ struct MachineMountPoint {
       Output.complain(
         "only uid \(geteuid()) can enter \(path); for others, -o allow_other and user_allow_other in /etc/fuse.conf")
     }
-    if let mounts = try? MountedMachine.mounts(), let resolved = realpath(path, nil) {
-      defer { free(resolved) }
-      if mounts.contains(where: { $0.mountPoint == FilePath(platformString: resolved) }) {
-        throw .failed(reason: "\(path) is a tdxfs mount already; unmount it first: fusermount3 -u \(path)")
-      }
+    if isDead { try removeDeadMount() }
+    if isMounted {
+      throw .failed(reason: "\(path) is a tdxfs mount already; unmount it first: fusermount3 -u \(path)")
     }
-    do {
-      return try Session(mounting: filesystem, at: path, options: session)
-    } catch .mountPointDead {
-      try removeDeadMount()
-      return try Session(mounting: filesystem, at: path, options: session)
-    }
+    return try Session(mounting: filesystem, at: path, options: session)
+  }
+
+  /// A FUSE filesystem whose process is gone is mounted here.
+  private var isDead: Bool {
+    var status = stat()
+    return stat(path, &status) != 0 && errno == ENOTCONN
+  }
+
+  private var isMounted: Bool {
+    guard let resolved = realpath(path, nil) else { return false }
+    defer { free(resolved) }
+    let mountPoint = FilePath(platformString: resolved)
+    return (try? MountedMachine.mounts().contains { $0.mountPoint == mountPoint }) ?? false
   }
 
   /// A daemon that was killed leaves a mount behind that answers nobody.
   private func removeDeadMount() throws(SessionError) {
-    let mountNoDetach: Int32 = 2
-    guard umount2(path, mountNoDetach) == 0 else { throw .mountPointDead(path) }
+    let detach: Int32 = 2
+    guard umount2(path, detach) == 0 else { throw .mountPointDead(path) }
     Output.complain("removed the dead mount on \(path), whose tdxfs was killed; its machine is lost, this one is new")
   }
 }
