@@ -74,6 +74,9 @@ let package = Package(
     .testTarget(
       name: "PlatformTests",
       dependencies: ["Basics", "Kernfs", "ModuleImage", "Platform", "SEAM", "TDXHost", .system], path: "Tests/Platform"),
+    .testTarget(
+      name: "ControlTreeTests", dependencies: ["Basics", "ControlTree", "Kernfs", "ModuleImage", "Platform", .system],
+      path: "Tests/ControlTree"),
     .testTarget(name: "RunTests", dependencies: ["tdxfs", .system], path: "Tests/Run"),
     .testTarget(name: "AcceptanceTests", dependencies: ["tdxfs", .system], path: "Tests/Acceptance"),
   ],
