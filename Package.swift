@@ -52,6 +52,7 @@ let package = Package(
       ]),
 
     // A folder for each room, and Acceptance, which only knows the command.
+    .testTarget(name: "BasicsTests", dependencies: ["Basics"], path: "Tests/Basics"),
     .testTarget(name: "FuseKitTests", dependencies: ["Basics", "FuseKit", .system], path: "Tests/FuseKit"),
     .testTarget(name: "KernfsTests", dependencies: ["Basics", "Kernfs", .system], path: "Tests/Kernfs"),
     .testTarget(
