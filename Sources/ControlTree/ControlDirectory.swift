@@ -19,6 +19,10 @@ public enum ControlDirectory {
       file("power", PowerFile(machine: machine))
       file("last_error", ReportFile { machine.lastControlError() })
       directory("cpu", mode: 0o700) {
+        // What `tdxfs run` lays over devices/system/cpu.
+        file("online", ReportFile(mode: 0o444) { machine.onlineList() + "\n" })
+        file("present", ReportFile(mode: 0o444) { cpuList(Array(0..<machine.options.lps)) + "\n" })
+        file("possible", ReportFile(mode: 0o444) { cpuList(Array(0..<machine.options.lps)) + "\n" })
         for cpu in 0..<machine.options.lps {
           directory("\(cpu)", mode: 0o700) {
             file("online", OnlineFile(machine: machine, cpu: cpu))

@@ -23,6 +23,12 @@ enum ControlWrite {
     }
   }
 
+  /// `word` in quotes, fit for one line: control characters replaced, cut where it is long.
+  static func quoted(_ word: String) -> String {
+    let printable = word.unicodeScalars.prefix(64).map { $0.value < 0x20 || $0.value == 0x7F ? "?" : String($0) }
+    return "'\(printable.joined())\(word.unicodeScalars.count > 64 ? "…" : "")'"
+  }
+
   /// The text without white space around it.
   private static func word(of bytes: [UInt8]) -> String? {
     let space: Set<UInt8> = [0x20, 0x09, 0x0A, 0x0D, 0x00]

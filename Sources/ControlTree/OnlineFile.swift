@@ -17,7 +17,7 @@ struct OnlineFile: SnapshotFile {
       switch word {
       case "0": try machine.setOnline(false, cpu: cpu)
       case "1": try machine.setOnline(true, cpu: cpu)
-      default: throw .invalid("cpu/\(cpu)/online: '\(word)' is neither 0 nor 1")
+      default: throw .invalid("cpu/\(cpu)/online: \(ControlWrite.quoted(word)) is neither 0 nor 1")
       }
     }
   }

@@ -2,7 +2,7 @@ import Kernfs
 import Platform
 import SystemPackage
 
-/// `power`: reads `on`; takes `reboot` and `kexec`. Mode 0600; EINVAL for other words.
+/// `power`: reads `on` or `kexec`; takes `reboot` and `kexec`. Mode 0600; EINVAL for other words.
 struct PowerFile: SnapshotFile {
   let machine: EmulatedMachine
 
@@ -14,7 +14,7 @@ struct PowerFile: SnapshotFile {
     try ControlWrite.perform(bytes, on: machine) { word throws(ControlError) in
       guard let event = PowerEvent(rawValue: word) else {
         let known = PowerEvent.allCases.map(\.rawValue).joined(separator: ", ")
-        throw .invalid("power: '\(word)' is none of \(known)")
+        throw .invalid("power: \(ControlWrite.quoted(word)) is none of \(known)")
       }
       return try machine.power(event)
     }

@@ -2,11 +2,15 @@ import Kernfs
 import Platform
 import SystemPackage
 
-/// A file that is only read: its text is made when it is opened. Mode 0400.
+/// A file that is only read: its text is made when it is opened. Mode 0400, or what it was given.
 struct ReportFile: SnapshotFile {
+  let mode: UInt16
   let text: @Sendable () -> String
 
-  var mode: UInt16 { 0o400 }
+  init(mode: UInt16 = 0o400, _ text: @escaping @Sendable () -> String) {
+    self.mode = mode
+    self.text = text
+  }
 
   func content() throws(Errno) -> [UInt8] { Array(text().utf8) }
 }

@@ -103,8 +103,9 @@ final class Node: @unchecked Sendable {
   var isCacheable: Bool {
     if isOnDemand { return false }
     switch content {
-    case .dynamicDirectory, .binary: return false
-    case .directory, .symlink, .text, .snapshot: return true
+    // The content of a snapshot is as long as it is, which page-cache reads have to know (fuse-limits P1).
+    case .dynamicDirectory, .binary, .snapshot: return false
+    case .directory, .symlink, .text: return true
     }
   }
 }

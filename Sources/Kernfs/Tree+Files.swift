@@ -50,6 +50,13 @@ extension Tree {
     }
   }
 
+  /// Whether opening the node makes its content first, which may take long.
+  public func makesContentAtOpen(_ id: NodeID) -> Bool {
+    state.withLock { state in
+      if case .snapshot? = state.nodes[id]?.content { true } else { false }
+    }
+  }
+
   /// The last descriptor of an open file was closed.
   public func release(_ id: OpenFileID, by caller: Caller) {
     let file = state.withLock { state -> OpenFile? in

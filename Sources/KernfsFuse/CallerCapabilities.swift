@@ -31,6 +31,8 @@ public final class CallerCapabilities: Sendable {
 
   /// Whether `caller` has `capability` now.
   public func has(_ capability: Capability, _ caller: Caller) -> Bool {
+    // Without an open file nothing tells a thread from a later one of the same number.
+    guard caller.openFile != 0 else { return read(caller) >> capability.rawValue & 1 != 0 }
     let known = last.withLock { $0?.caller == caller ? $0?.effective : nil }
     let effective = known ?? read(caller)
     if known == nil { last.withLock { $0 = Answer(caller: caller, effective: effective) } }
@@ -55,9 +57,15 @@ public final class CallerCapabilities: Sendable {
   private static func status(of pid: Int32) -> UInt64? {
     guard let file = try? FileDescriptor.open("/proc/\(pid)/status", .readOnly) else { return nil }
     defer { try? file.close() }
+    // To the end: a process can be in so many groups that CapEff stands far behind.
+    var content: [UInt8] = []
     var buffer = [UInt8](repeating: 0, count: 4096)
-    guard let count = try? buffer.withUnsafeMutableBytes({ try file.read(into: $0) }) else { return nil }
-    for line in buffer.prefix(count).split(separator: UInt8(ascii: "\n")) where line.starts(with: "CapEff:".utf8) {
+    while true {
+      guard let count = try? buffer.withUnsafeMutableBytes({ try file.read(into: $0) }) else { return nil }
+      if count == 0 { break }
+      content.append(contentsOf: buffer[0..<count])
+    }
+    for line in content.split(separator: UInt8(ascii: "\n")) where line.starts(with: "CapEff:".utf8) {
       return UInt64(String(decoding: line.dropFirst(8), as: UTF8.self), radix: 16)
     }
     return nil

@@ -6,16 +6,37 @@ import SystemPackage
 extension KernfsFilesystem {
   /// Opens a file by the rules of sysfs.
   public func open(_ request: consuming Request<Op.Open>) {
+    guard !tree.makesContentAtOpen(request.treeNode) else {
+      // It can take long to make, a trace of many records above all.
+      let kept = request.keep()
+      changes.afterwards { [self] in
+        if let request = kept.take() { finishOpen(request) }
+      }
+      return
+    }
+    finishOpen(request)
+  }
+
+  private func finishOpen(_ request: consuming Request<Op.Open>) {
+    let file: OpenedFile
     do throws(Errno) {
       let flags = Kernfs.OpenFlags(rawValue: request.operation.flags.rawValue)
-      let file = try tree.open(request.treeNode, flags: flags, by: request.caller())
-      if file.readableLength > 0 {
-        // stat(2) says 0, and page-cache reads end at the inode's size (fuse-limits P1 a).
-        changes.raiseSize(of: request.node, to: file.readableLength)
-      }
-      request.reply(opened: Opened(file))
+      file = try tree.open(request.treeNode, flags: flags, by: request.caller())
     } catch {
       request.reply(error: error)
+      return
+    }
+    guard file.readableLength > 0 else {
+      request.reply(opened: Opened(file))
+      return
+    }
+    // stat(2) says 0, and page-cache reads end at the inode's size (fuse-limits P1 a). The kernel may hold a page of the
+    // file for a read that the serving thread has to answer first, so that thread must not wait for it here.
+    let node = request.node
+    let kept = request.keep()
+    changes.afterwards { [changes] in
+      changes.raiseSize(of: node, to: file.readableLength)
+      kept.take()?.reply(opened: Opened(file))
     }
   }
 
@@ -65,8 +86,8 @@ extension KernfsFilesystem {
 
   /// Answers behind the notices that are on their way.
   private func answer(_ request: consuming Request<Op.Write>, _ result: Result<Int, Errno>) {
-    let parked = request.park()
-    changes.afterwards { parked.answer(result) }
+    let kept = request.keep()
+    changes.afterwards { kept.answer(result) }
   }
 
   /// Tries the write again, as often as its store method waits. The caller can be interrupted meanwhile.
@@ -105,6 +126,16 @@ extension KernfsFilesystem {
       request.reply(offset: offset)
     } catch {
       request.reply(error: error)
+    }
+  }
+}
+
+extension KeptRequest where Operation == Op.Write {
+  fileprivate func answer(_ result: Result<Int, Errno>) {
+    guard let request = take() else { return }
+    switch result {
+    case .success(let count): request.reply(written: count)
+    case .failure(let error): request.reply(error: error)
     }
   }
 }

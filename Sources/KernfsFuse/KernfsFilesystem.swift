@@ -6,7 +6,7 @@ import SystemPackage
 /// Serves a Kernfs tree over FUSE: each request becomes one operation of the tree (reference: fuse-limits.md).
 ///
 /// Names and attributes that only change by a request or with notice are cached for ever. Notifications are sent by a
-/// thread of their own, because the kernel may need an answer of the serving thread before it takes one; a write whose
+/// thread of their own (but for those that touch no page and no name), because the kernel may need an answer of the serving thread before it takes one; a write whose
 /// effect includes such changes is answered behind them, so that who wrote finds the new state.
 public final class KernfsFilesystem: FuseFilesystem {
   let tree: Tree

@@ -55,7 +55,9 @@ extension EmulatedMachine {
   func appendLog(_ line: String) { lock.withLock { host.log.append(.error, line) } }
 
   /// The `tdx_host` device that the kernel made; nil where there is none.
-  public func hostDevice() -> HostDevice? { lock.withLock { host.device } }
+  public func hostDevice() -> (device: HostDevice, boot: UInt64)? {
+    lock.withLock { host.device.map { ($0, bootNumber) } }
+  }
 
   /// `why`
   public func why() -> Why { lock.withLock { whyReport } }
@@ -87,6 +89,7 @@ extension EmulatedMachine {
     lock.lock()
     defer { lock.unlock() }
     guard !isUpdating else { return .afterUpdate(idle) }
+    let wasOnline = host.onlineCPUs.contains(cpu)
     do throws(Errno) {
       if online {
         try host.takeOnline(cpu, door: silicon)
@@ -96,7 +99,9 @@ extension EmulatedMachine {
     } catch {
       throw .refused(error, "cpu/\(cpu)/online: \(Self.hotplugRefusal(online: online, cpu: cpu, error))")
     }
-    trace.note("cpu", [("lp", .number(cpu)), ("online", .number(online ? 1 : 0))], time: now)
+    if wasOnline != online {
+      trace.note("cpu", [("lp", .number(cpu)), ("online", .number(online ? 1 : 0))], time: now)
+    }
     return .done
   }
 
@@ -125,9 +130,9 @@ extension EmulatedMachine {
       case .kexec: powerState = "kexec"
       }
       trace.note("power", [("event", .text(event.rawValue))], time: now)
-      isUpdating = false
+      if isUpdating { abandonUpdate(at: event) }
       thaw()
-      bootHost()
+      bootHost(event.rawValue)
     }
     onPowerOn?()
     idle.wake()

@@ -67,7 +67,7 @@ public final class EmulatedMachine: @unchecked Sendable {
     silicon = Silicon(state)
     host = LinuxHost(
       profile: profile, configuration: Self.hostConfiguration(options), now: { 0 })
-    bootHost()
+    bootHost("power-on")
   }
 
   /// Hardware after MCHECK, with the BIOS's module loaded.
@@ -96,7 +96,7 @@ public final class EmulatedMachine: @unchecked Sendable {
   }
 
   /// Starts a kernel on the silicon as it is. `lock` is held, or nobody else knows the machine yet.
-  func bootHost() {
+  func bootHost(_ occasion: String) {
     bootNumber &+= 1
     let start = clock.microseconds()
     let clock = self.clock
@@ -108,9 +108,10 @@ public final class EmulatedMachine: @unchecked Sendable {
     silicon.observer = { _ in calls += 1 }
     host.boot(door: silicon)
     trace.note(
-      "power-on",
+      occasion == "kexec" ? "kexec" : "power-on",
       [
-        ("abi", .text(profile.name)), ("module", .text(release.version.description)),
+        ("abi", .text(profile.name)),
+        ("module", .text(silicon.machine.residentProgram?.version.description ?? "-")),
         ("tdx_host", .text(host.device == nil ? "absent" : "present")), ("seamcalls", .number(calls)),
       ], time: clock.microseconds() &- start)
     silicon.observer = { [unowned self] record in

@@ -60,6 +60,9 @@ public final class MachineFiles: Sendable {
     machine.onPowerOn = { [weak self] in self?.renewDevice() }
   }
 
+  /// The upload device there is now.
+  var uploadDevice: FirmwareUploadDevice? { device.withLock { $0.upload } }
+
   /// The machine was powered on anew: who holds a file of the old device holds a dead one.
   private func renewDevice() {
     let old = device.withLock { device in
@@ -73,8 +76,8 @@ public final class MachineFiles: Sendable {
 
   private func addDevice() {
     guard let parts = machine.hostDevice() else { return }
-    let upload = parts.hasUpload ? makeUpload() : nil
-    let files = HostDirectory(machine: machine, parts: parts, upload: upload)
+    let upload = parts.device.hasUpload ? makeUpload(boot: parts.boot) : nil
+    let files = HostDirectory(machine: machine, parts: parts.device, upload: upload)
     var paths: [String] = []
     func add(_ entry: Entry, at parent: String) {
       guard (try? tree.add(entry, at: parent)) != nil else { return }
@@ -89,14 +92,14 @@ public final class MachineFiles: Sendable {
     device.withLock { $0 = Device(upload: upload, paths: paths) }
   }
 
-  private func makeUpload() -> FirmwareUploadDevice {
+  private func makeUpload(boot: UInt64) -> FirmwareUploadDevice {
     let machine = machine
     return FirmwareUploadDevice(
-      name: machine.profile.uploadName, driver: UpdateDriver(machine: machine), timeout: timeout,
+      name: machine.profile.uploadName, driver: UpdateDriver(machine: machine, boot: boot), timeout: timeout,
       environment: FirmwareUploadEnvironment(
         log: { machine.appendLog($0) },
         schedule: { machine.worker.schedule($0) },
         mayWriteRawIO: environment.mayWriteRawIO,
-        observe: { machine.observe($0) }))
+        observe: { machine.observe($0, boot: boot) }))
   }
 }

@@ -6,16 +6,19 @@ import TDXHost
 /// `tdx_fw_ops`: what joins the firmware upload class with the installer of the TDX module (kernel-abi.md 3.3).
 final class UpdateDriver: FirmwareUploadDriver {
   private let machine: EmulatedMachine
+  /// The boot to which the device belongs.
+  private let boot: UInt64
 
-  init(machine: EmulatedMachine) {
+  init(machine: EmulatedMachine, boot: UInt64) {
     self.machine = machine
+    self.boot = boot
   }
 
   func prepare(image: [UInt8]) throws(FirmwareUploadError) {}
 
   /// The whole image at once; the offset is not looked at.
   func write(image: [UInt8], offset: Int) throws(FirmwareUploadError) -> Int {
-    let errno = machine.install(image)
+    let errno = machine.install(image, boot: boot)
     if let error = machine.profile.uploadError(for: errno) { throw error }
     return image.count - offset
   }
@@ -28,9 +31,13 @@ final class UpdateDriver: FirmwareUploadDriver {
 
 extension EmulatedMachine {
   /// `seamldr_install_module` on the upload worker: steps the update, with the lock held for one SEAMCALL at a time.
-  func install(_ image: [UInt8]) -> Errno? {
+  /// A device of an earlier boot has nothing to install on.
+  func install(_ image: [UInt8], boot: UInt64) -> Errno? {
     lock.lock()
-    let boot = bootNumber
+    guard boot == bootNumber else {
+      lock.unlock()
+      return .operationNotSupportedByDevice
+    }
     isUpdating = true
     freeze()
     silicon.refusals = []
@@ -51,6 +58,16 @@ extension EmulatedMachine {
     return .operationNotSupportedByDevice
   }
 
+  /// The power goes in the middle of an update. `lock` is held.
+  func abandonUpdate(at event: PowerEvent) {
+    whyReport = Why(
+      sentence:
+        "the machine was given \(event.rawValue == "kexec" ? "another kernel" : "a power cycle") in the middle of an "
+        + "update, which ended there", result: "-", next: event == .kexec ? "reboot (echo reboot > .tdxfs/power)" : "-")
+    trace.note("update-end", [("result", .text("abandoned")), ("event", .text(event.rawValue))], time: now)
+    isUpdating = false
+  }
+
   /// Publishes the end of an update. `lock` is held.
   private func finish(_ record: UpdateRecord) {
     whyReport = explain(record)
@@ -67,9 +84,10 @@ extension EmulatedMachine {
 }
 
 extension EmulatedMachine {
-  /// Keeps upload-level events for the trace and for `why`.
-  func observe(_ event: FirmwareUploadEvent) {
+  /// Keeps upload-level events of the device of boot number `boot` for the trace and for `why`.
+  func observe(_ event: FirmwareUploadEvent, boot: UInt64) {
     lock.withLock {
+      guard boot == bootNumber else { return }
       switch event {
       case .started(let size):
         trace.note("upload", [("bytes", .number(size))], time: now)

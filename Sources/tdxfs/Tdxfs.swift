@@ -1,4 +1,6 @@
 import ArgumentParser
+import FuseKit
+import SystemPackage
 
 #if canImport(Glibc)
   import Glibc
@@ -27,6 +29,12 @@ struct Tdxfs: ParsableCommand {
     } catch let failure as Failure {
       Output.complain(failure.description)
       Glibc.exit(failure.status)
+    } catch let failure as Daemon.Failure {
+      Output.complain(failure.description)
+      Glibc.exit(1)
+    } catch let errno as Errno {
+      Output.complain("\(errno)")
+      Glibc.exit(1)
     } catch {
       end(with: error)
     }

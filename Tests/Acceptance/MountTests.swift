@@ -91,8 +91,10 @@ struct MountTests {
     #expect(!mounts.contains(directory.path))
   }
 
-  @Test("after kill -9 of the daemon in the middle of an upload the place can be mounted again")
-  func killedDaemon() async throws {
+  @Test(
+    "after kill -9 of the daemon in the middle of an upload the place can be mounted again, also without fusermount3",
+    arguments: [true, false])
+  func killedDaemon(unmountsFirst: Bool) async throws {
     let directory = try TemporaryDirectory()
     defer { directory.remove() }
     let scratch = try TemporaryDirectory()
@@ -110,9 +112,10 @@ struct MountTests {
     waitpid(daemon, nil, 0)
     isRunning = false
     #expect(machine.errorOfReading("version") == .socketNotConnected)
-    _ = try await Command.run(["fusermount3", "-uz", directory.path])
+    if unmountsFirst { _ = try await Command.run(["fusermount3", "-uz", directory.path]) }
     let again = try await Tdxfs.run([directory.path])
     #expect(again.status == 0, "\(again)")
+    #expect(again.errors.hasPrefix("tdxfs: removed the dead mount on") == !unmountsFirst)
     #expect(try machine.read("version") == "1.5.24\n")
     #expect(try machine.read("firmware/tdx_module/loading") == "0\n")
     _ = try await Command.run(["fusermount3", "-uz", directory.path])

@@ -27,7 +27,7 @@ struct MetadataTests {
     #expect(attributes.links == links)
     #expect(attributes.uid == 7)
     #expect(attributes.gid == 8)
-    #expect(attributes.isCacheable == (path != "data"))
+    #expect(attributes.isCacheable == !["data", ".tdxfs/log"].contains(path))
   }
 
   @Test("Hidden by listing, found by name")

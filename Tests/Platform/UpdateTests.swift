@@ -109,6 +109,33 @@ struct UpdateTests {
     #expect(try bench.update(to: image) == "")
   }
 
+  @Test("that was committed before a reboot is not made after it", arguments: [PowerEvent.reboot, .kexec])
+  func committedBefore(event: PowerEvent) throws {
+    let bench = try Bench()
+    let gate = Guarded(())
+    let isHeld = Guarded(true)
+    // The worker is late.
+    bench.machine.worker.schedule { while isHeld.withLock({ $0 }) { gate.withLock { _ in } } }
+    try bench.write("1", to: "\(bench.upload)/loading")
+    try bench.write(Images.forge("1.5.28"), to: "\(bench.upload)/data")
+    try bench.write("0", to: "\(bench.upload)/loading")
+    _ = try bench.machine.power(event)
+    isHeld.withLock { $0 = false }
+    bench.machine.worker.drain()
+    #expect(bench.status("module") == "1.5.24")
+    #expect(bench.status("remaining_updates") == "15")
+    #expect(bench.machine.why() == .nothingUploaded)
+  }
+
+  @Test("leaves nothing behind of the device that a reboot took away")
+  func noLeak() throws {
+    let bench = try Bench()
+    weak let old = bench.files.uploadDevice
+    #expect(old != nil)
+    _ = try bench.machine.power(.reboot)
+    #expect(old == nil)
+  }
+
   @Test("is over for good after kexec: there is no tdx_host until reboot")
   func kexec() throws {
     let bench = try Bench()

@@ -56,34 +56,50 @@ struct MachineMountPoint {
       // Without these words libfuse adds nosuid and nodev, which sysfs has not.
       if !session.mountOptions.contains("nosuid") { session.mountOptions.append("suid") }
       if !session.mountOptions.contains("nodev") { session.mountOptions.append("dev") }
-    } else if !session.allowsOthers {
-      Output.complain(
-        "only uid \(geteuid()) can enter \(path); for others, -o allow_other and user_allow_other in /etc/fuse.conf")
     }
     if isDead { try removeDeadMount() }
     if isMounted {
       throw .failed(reason: "\(path) is a tdxfs mount already; unmount it first: fusermount3 -u \(path)")
     }
-    return try Session(mounting: filesystem, at: path, options: session)
+    let mounted = try Session(mounting: filesystem, at: path, options: session)
+    if !session.allowsOthers {
+      Output.complain(
+        "only uid \(geteuid()) can enter \(path); for others, -o allow_other and user_allow_other in /etc/fuse.conf")
+    }
+    return mounted
   }
 
-  /// A FUSE filesystem whose process is gone is mounted here.
+  /// A FUSE filesystem whose process is gone is mounted here. Asked by statfs(2), which no cache answers.
   private var isDead: Bool {
-    var status = stat()
-    return stat(path, &status) != 0 && errno == ENOTCONN
+    var status = statvfs()
+    return statvfs(path, &status) != 0 && errno == ENOTCONN
   }
 
+  /// A tdxfs is mounted here, dead or alive.
   private var isMounted: Bool {
-    guard let resolved = realpath(path, nil) else { return false }
+    guard let resolved = absolutePath else { return false }
+    return (try? MountedMachine.mounts().contains { $0.mountPoint == resolved }) ?? false
+  }
+
+  /// The path without symbolic links; of a dead mount, whose root nobody can look at, with its parent's resolved.
+  private var absolutePath: FilePath? {
+    if let resolved = realpath(path, nil) {
+      defer { free(resolved) }
+      return FilePath(platformString: resolved)
+    }
+    let path = FilePath(self.path)
+    let parent = path.removingLastComponent()
+    guard let name = path.lastComponent, let resolved = realpath(parent.isEmpty ? "." : parent.string, nil) else {
+      return nil
+    }
     defer { free(resolved) }
-    let mountPoint = FilePath(platformString: resolved)
-    return (try? MountedMachine.mounts().contains { $0.mountPoint == mountPoint }) ?? false
+    return FilePath(platformString: resolved).appending(name)
   }
 
   /// A daemon that was killed leaves a mount behind that answers nobody.
   private func removeDeadMount() throws(SessionError) {
     let detach: Int32 = 2
-    guard umount2(path, detach) == 0 else { throw .mountPointDead(path) }
+    guard isMounted, umount2(path, detach) == 0 else { throw .mountPointDead(path) }
     Output.complain("removed the dead mount on \(path), whose tdxfs was killed; its machine is lost, this one is new")
   }
 }
@@ -107,6 +123,8 @@ final class MountedSession: @unchecked Sendable {
   /// Serves until the mount is gone or a signal ends it.
   func serve(stoppingOnSignals: Bool = true) throws {
     guard let session = session.take() else { return }
+    // The machine only knows its files weakly.
+    defer { withExtendedLifetime(files) {} }
     do {
       try session.serve(stoppingOnSignals: stoppingOnSignals)
     } catch {

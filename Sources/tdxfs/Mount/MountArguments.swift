@@ -12,13 +12,13 @@ struct MountOptions {
   private static let ignored: Set<String> = [
     "auto", "noauto", "defaults", "nofail", "_netdev", "user", "nouser", "users", "owner", "group", "rw", "async",
     "atime", "relatime", "strictatime", "norelatime", "diratime", "nodiratime", "lazytime", "nolazytime", "silent",
-    "loud", "mand", "nomand", "noiversion", "iversion",
+    "loud", "symfollow", "nosymfollow", "mand", "nomand", "noiversion", "iversion",
   ]
 
   /// Options that libfuse or the kernel understand.
   private static let forFuse: Set<String> = [
     "ro", "dev", "nodev", "suid", "nosuid", "exec", "noexec", "sync", "dirsync", "noatime", "allow_other", "allow_root",
-    "default_permissions", "fsname", "subtype", "max_read", "auto_unmount", "context", "fscontext", "defcontext",
+    "default_permissions", "fsname", "max_read", "auto_unmount", "context", "fscontext", "defcontext",
     "rootcontext",
   ]
 
@@ -30,8 +30,12 @@ struct MountOptions {
       let value = parts.count > 1 ? parts[1] : nil
       if try machine.set(name, to: value) { continue }
       if Self.ignored.contains(name) || name.hasPrefix("x-") || name == "comment" { continue }
+      if name == "state" {
+        throw OptionError("state=FILE is not in this version: a machine ends with its mount")
+      }
       guard Self.forFuse.contains(name) else {
-        let hint = Spelling.hint(for: name, among: MachineOptions.names)
+        let nearest = Spelling.nearest(to: name, among: Self.forFuse.sorted()).map { "did you mean \($0)? " } ?? ""
+        let hint = nearest + Spelling.hint(for: name, among: MachineOptions.names)
         throw OptionError("unknown option '\(name)': \(hint)")
       }
       fuse.append(String(option))

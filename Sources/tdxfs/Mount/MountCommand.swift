@@ -56,7 +56,11 @@ struct MountCommand: ParsableCommand {
         Glibc.exit(1)
       }
       report.ready()
-      try? mounted.serve()
+      do {
+        try mounted.serve()
+      } catch {
+        Glibc.exit(1)
+      }
       Glibc.exit(0)
     }
   }

@@ -43,16 +43,9 @@ indirect enum MachineTree {
 enum MachineMount {
   /// Mounted with `layout=sys`: its root is a `/sys` tree.
   case sys(FilePath)
-  /// Mounted with `layout=device`: its root is the `tdx_host` directory. The three lists of CPUs are what it had when the
-  /// view was made.
-  case device(FilePath, ProcessorLists)
-
-  /// Texts of `devices/system/cpu/{online,present,possible}`, e.g. `0-3\n`.
-  struct ProcessorLists: Equatable {
-    var online: String
-    var present: String
-    var possible: String
-  }
+  /// Mounted with `layout=device`: its root is the `tdx_host` directory. `processors` is a directory with the live lists
+  /// of CPUs.
+  case device(FilePath, processors: FilePath)
 
   /// The machine's part of `/sys`. Where Linux has no `tdx_host`, there is nothing but the CPUs.
   func tree() throws(Errno) -> MachineTree {
@@ -60,8 +53,8 @@ enum MachineMount {
     case .sys(let root): return .existing(root)
     case .device(let root, let processors):
       let cpu: MachineTree = .directory([
-        "online": .text(processors.online), "present": .text(processors.present),
-        "possible": .text(processors.possible),
+        "online": .existing(processors.appending("online")), "present": .existing(processors.appending("present")),
+        "possible": .existing(processors.appending("possible")),
       ])
       var devices: [String: MachineTree] = ["system": .directory(["cpu": cpu])]
       guard try !SmallFile.list(root).isEmpty else { return .directory(["devices": .directory(devices)]) }

@@ -63,17 +63,15 @@ struct RunCommand: ParsableCommand {
   /// With a machine that is mounted already.
   private func run(_ words: [String], at machine: MountedMachine) throws -> Int32 {
     let status = try machine.status()
-    guard let cpu = status["cpu"].flatMap(CPUModel.init(rawValue:)), let lps = status["lps"].flatMap(Int.init) else {
+    guard let cpu = status["cpu"].flatMap(CPUModel.init(rawValue:)) else {
       throw Failure.refused("\(machine.mountPoint) does not tell what machine it is")
     }
     let errata = String(decoding: try machine.read("errata"), as: UTF8.self)
-    let all = cpuList(Array(0..<lps)) + "\n"
-    let lists = MachineMount.ProcessorLists(
-      online: (status["online"] ?? "-") + "\n", present: all, possible: all)
     let view = try PrivateView.enter()
     try view.show(
       PrivateView.Contents(
-        machine: machine.hasSysLayout ? .sys(machine.mountPoint) : .device(machine.mountPoint, lists),
+        machine: machine.hasSysLayout
+          ? .sys(machine.mountPoint) : .device(machine.mountPoint, processors: machine.control.appending("cpu")),
         control: machine.control,
         processors: ProcessorInformation(
           hasTDX: true, hasSeamretInvdVMCS: errata.contains(Erratum.seamretInvdVMCS.rawValue)),

@@ -15,12 +15,15 @@ struct MountedMachine {
   /// The machine that a verb means: `--at`, else `TDXFS_MOUNT`, else the only mount there is.
   static func find(at option: String?) throws -> MountedMachine {
     if let path = option ?? environment("TDXFS_MOUNT") {
-      let machine = MountedMachine(mountPoint: FilePath(path))
-      guard machine.isThere else {
+      let machine = MountedMachine(mountPoint: absolute(path))
+      switch machine.refusal {
+      case nil: return machine
+      case .noSuchFileOrDirectory?, .notDirectory?:
         throw Failure.refused(
           "\(path) is no tdxfs mount with a control directory (is it mounted, and with control=on?)")
+      case let errno?:
+        throw Failure.refused("the control directory of \(path) cannot be opened: \(errno)")
       }
-      return machine
     }
     let mounts = try mounts()
     switch mounts.count {
@@ -43,8 +46,21 @@ struct MountedMachine {
     }
   }
 
-  private var isThere: Bool {
-    (try? FileDescriptor.open(control.appending("status"), .readOnly))?.closeQuietly() ?? false
+  /// Why the machine can't be driven; nil when it can.
+  private var refusal: Errno? {
+    do {
+      try FileDescriptor.open(control.appending("status"), .readOnly).close()
+      return nil
+    } catch {
+      return error as? Errno ?? .ioError
+    }
+  }
+
+  /// `path` without symbolic links, or as it is where there is nothing.
+  private static func absolute(_ path: String) -> FilePath {
+    guard let resolved = realpath(path, nil) else { return FilePath(path) }
+    defer { free(resolved) }
+    return FilePath(platformString: resolved)
   }
 
   /// The control file `status` by keys.
@@ -73,14 +89,18 @@ struct MountedMachine {
 
   /// Writes `text` to the control file `name`; a refusal tells its reason.
   func write(_ text: String, to name: String) throws {
+    let file: FileDescriptor
     do {
-      let file = try FileDescriptor.open(control.appending(name), .writeOnly)
-      defer { try? file.close() }
+      file = try FileDescriptor.open(control.appending(name), .writeOnly)
+    } catch {
+      throw Failure.refused("cannot write \(control.appending(name)): \(error)")
+    }
+    defer { try? file.close() }
+    do {
       _ = try file.writeAll(text.utf8)
-    } catch let error as Errno {
+    } catch {
       let reason = (try? read("last_error")).map { String(decoding: $0, as: UTF8.self) } ?? ""
-      let line = reason.split(separator: "\n").first.map(String.init) ?? "\(error)"
-      throw Failure.refused("\(name): \(line)")
+      throw Failure.refused(reason.split(separator: "\n").first.map(String.init) ?? "\(name): \(error)")
     }
   }
 
