@@ -75,7 +75,8 @@ let package = Package(
       name: "PlatformTests",
       dependencies: ["Basics", "Kernfs", "ModuleImage", "Platform", "SEAM", "TDXHost", .system], path: "Tests/Platform"),
     .testTarget(name: "RunTests", dependencies: ["tdxfs", .system], path: "Tests/Run"),
-    .testTarget(name: "AcceptanceTests", dependencies: ["tdxfs", .system], path: "Tests/Acceptance"),
+    .testTarget(
+      name: "AcceptanceTests", dependencies: ["tdxfs", .system], path: "Tests/Acceptance", exclude: ["Golden"]),
   ],
   swiftLanguageModes: [.v6]
 )

@@ -1,0 +1,58 @@
+import SystemPackage
+
+/// The probe that made the record, compiled here, on a machine with the kernel's test driver.
+actor GoldenProbe {
+  struct NotMade: Error {
+    let reason: String
+  }
+
+  static let shared = GoldenProbe()
+  static let directory = Tdxfs.sources + "/Tests/Acceptance/Golden"
+  /// Where the test driver's device is, once the mount stands at /sys.
+  static let device = "/sys/devices/virtual/misc/test_firmware"
+
+  private static let home = try? TemporaryDirectory()
+  private var making: Task<String, any Error>?
+
+  /// The path of the compiled probe.
+  func path() async throws -> String {
+    if let making { return try await making.value }
+    let task = Task { () throws -> String in
+      guard let home = Self.home else { throw NotMade(reason: "no temporary directory") }
+      let path = home.path + "/fwprobe"
+      var reasons = ""
+      for compiler in ["clang", "gcc", "cc"] {
+        let made = try await Command.run(
+          [compiler, "-O1", "-w", "-o", path, Self.directory + "/fwprobe.c"], seconds: 120)
+        if made.status == 0 { return path }
+        reasons += "\(made)\n"
+      }
+      throw NotMade(reason: reasons)
+    }
+    making = task
+    return try await task.value
+  }
+
+  /// What the probe prints in `section`, with the mount at `root` as its /sys and an empty /tmp, in a mount namespace
+  /// of its own: names of directories are part of the record.
+  func run(_ section: String, on root: String, _ options: [String] = []) async throws -> Finished {
+    let enter = """
+      exec 9<"$2"
+      mount --bind "$1" /sys
+      mount -t tmpfs -o mode=1777 none /tmp
+      shift 2
+      if command -v busybox >/dev/null; then
+        mkdir /tmp/.bin
+        busybox --install -s /tmp/.bin
+      fi
+      exec /proc/self/fd/9 "$@"
+      """
+    func command(_ file: String) -> String { "printf %%s %s 2>/dev/null >\(Self.device)/\(file)" }
+    return try await Command.run(
+      ["unshare", "--mount", "--propagation", "private", "sh", "-euc", enter, "sh", root, try await path()]
+        + ["--sections=\(section)", "--inject", "--verify=\(Self.device)", "--dev2=fw2"]
+        + ["--reg=\(command("upload_register"))", "--unreg=\(command("upload_unregister"))"]
+        + options + ["/sys/class/firmware", "fw1"],
+      seconds: 300)
+  }
+}
