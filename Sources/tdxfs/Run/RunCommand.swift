@@ -54,7 +54,8 @@ struct RunCommand: ParsableCommand {
         machine: .sys(view.machineDirectory),
         control: options.machine.control ? directory : nil,
         processors: ProcessorInformation(
-          hasTDX: true, hasSeamretInvdVMCS: options.machine.errata.contains(.seamretInvdVMCS)),
+          hasTDX: options.machine.device == .tdxHost,
+          hasSeamretInvdVMCS: options.machine.errata.contains(.seamretInvdVMCS)),
         cpuid1EAX: options.machine.cpu.signature,
         kmsg: options.machine.control ? directory.appending("kmsg") : nil))
     return try view.run(words)
@@ -76,7 +77,7 @@ struct RunCommand: ParsableCommand {
         machine: machine.hasSysLayout ? .sys(machine.mountPoint) : .device(machine.mountPoint, lists),
         control: machine.control,
         processors: ProcessorInformation(
-          hasTDX: true, hasSeamretInvdVMCS: errata.contains(Erratum.seamretInvdVMCS.rawValue)),
+          hasTDX: status["abi"] != "-", hasSeamretInvdVMCS: errata.contains(Erratum.seamretInvdVMCS.rawValue)),
         cpuid1EAX: cpu.signature, kmsg: machine.control.appending("kmsg")))
     return try view.run(words)
   }
