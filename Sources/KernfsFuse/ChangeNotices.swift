@@ -76,11 +76,12 @@ final class ChangeNotices: Sendable {
   private func send(_ change: TreeChange) {
     let notifier = state.withLock { $0.notifier }
     switch change {
-    case .added:
-      // Absent names are never cached, so there is nothing to forget.
-      return
+    case .added(let parent, _, _):
+      // Absent names are never cached; the parent's times and its number of links are.
+      notifier?.invalidate(FuseKit.NodeID(rawValue: parent.rawValue), offset: -1, count: 0)
     case .removed(let parent, let name, _, let kind):
       let directory = FuseKit.NodeID(rawValue: parent.rawValue)
+      notifier?.invalidate(directory, offset: -1, count: 0)
       switch kind {
       case .directory: notifier?.expire(name, in: directory)
       case .symlink: notifier?.invalidate(name, in: directory)

@@ -34,25 +34,46 @@ actor GoldenProbe {
   }
 
   /// What the probe prints in `section`, with the mount at `root` as its /sys and an empty /tmp, in a mount namespace
-  /// of its own: names of directories are part of the record.
-  func run(_ section: String, on root: String, _ options: [String] = []) async throws -> Finished {
-    let enter = """
-      exec 9<"$2"
-      mount --bind "$1" /sys
-      mount -t tmpfs -o mode=1777 none /tmp
-      shift 2
-      if command -v busybox >/dev/null; then
-        mkdir /tmp/.bin
-        busybox --install -s /tmp/.bin
-      fi
-      exec /proc/self/fd/9 "$@"
-      """
+  /// of its own: names of directories are part of the record. With `busybox`, in a root directory whose commands are
+  /// busybox's, in /bb as on the recorded machine.
+  func run(_ section: String, on root: String, busybox: Bool = false, _ options: [String] = []) async throws
+    -> Finished
+  {
     func command(_ file: String) -> String { "printf %%s %s 2>/dev/null >\(Self.device)/\(file)" }
     return try await Command.run(
-      ["unshare", "--mount", "--propagation", "private", "sh", "-euc", enter, "sh", root, try await path()]
-        + ["--sections=\(section)", "--inject", "--verify=\(Self.device)", "--dev2=fw2"]
+      ["unshare", "--mount", "--propagation", "private", "sh", "-euc", busybox ? Self.inBusyboxRoot : Self.inNamespace]
+        + ["sh", root, try await path(), "--sections=\(section)", "--inject", "--verify=\(Self.device)", "--dev2=fw2"]
         + ["--reg=\(command("upload_register"))", "--unreg=\(command("upload_unregister"))"]
         + options + ["/sys/class/firmware", "fw1"],
       seconds: 300)
   }
+
+  private static let inNamespace = """
+    exec 9<"$2"
+    mount --bind "$1" /sys
+    mount -t tmpfs -o mode=1777 none /tmp
+    shift 2
+    exec /proc/self/fd/9 "$@"
+    """
+
+  private static let inBusyboxRoot = """
+    exec 9<"$2"
+    mount -t tmpfs none /mnt
+    cd /mnt
+    mkdir bb tmp sys usr etc dev proc
+    for directory in usr etc dev proc; do mount --rbind /$directory $directory; done
+    for name in bin sbin lib lib32 lib64 libx32; do
+      if [ -L /$name ]; then
+        cp -P /$name .
+      elif [ -d /$name ]; then
+        mkdir $name
+        mount --rbind /$name $name
+      fi
+    done
+    mount --bind "$1" sys
+    shift 2
+    export PATH=/bb:$PATH
+    chroot . busybox --install -s /bb
+    exec chroot . /bb/env PATH=/bb /proc/self/fd/9 "$@"
+    """
 }

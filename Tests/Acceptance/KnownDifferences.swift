@@ -63,6 +63,12 @@ extension KnownDifference {
         "read.status": 31, "read.error": 26, "read.remaining_size": 28, "read.loading": 28, "read.data": 26,
         "read.uevent": 37, "read.data.loaded": 39, "read.error.full": 38,
       ])
+    + farSeeks(
+      "plain",
+      [
+        "plain.read.config_name": 38, "plain.read.config_num_requests": 29, "plain.read.config_into_buf": 29,
+        "plain.read.uevent": 38, "plain.read.dev": 34,
+      ])
     + ["read.error", "read.data"].map { name in
       KnownDifference(
         "read into a bad buffer at the end of the file", "read", name, [42], ["ret": "-1", "errno": "\"EFAULT\""])
@@ -76,6 +82,16 @@ extension KnownDifference {
     texts.flatMap { handlesAndMasks($0, handles: [81, 165], masks: [84, 168]) }
     + writable.flatMap { handlesAndMasks($0, handles: [81, 115, 198], masks: [117, 201]) }
     + handlesAndMasks("cancel", handles: [78], masks: [80, 127])
+    + [
+      KnownDifference(
+        "other devices of the recorded kernel", "layout", "layout.class", [5],
+        ["ret": "5", "names": #"["..:d",".:d","fw1:l","fw2:l","timeout:f"]"#]),
+      KnownDifference(
+        "other devices of the recorded kernel", "layout", "layout.subsys", [4],
+        ["ret": "5", "names": #"["..:d",".:d","fw1:l","fw2:l","timeout:f"]"#]),
+      KnownDifference(
+        "other devices of the recorded kernel", "layout", "layout.subsys", [6], ["nlink": "3"]),
+    ]
 
   private static func handlesAndMasks(_ file: String, handles: Set<Int>, masks: Set<Int>) -> [KnownDifference] {
     [
