@@ -10,7 +10,7 @@ extension KernfsFilesystem {
       let flags = Kernfs.OpenFlags(rawValue: request.operation.flags.rawValue)
       let file = try tree.open(request.treeNode, flags: flags, by: request.caller())
       if file.readableLength > 0 {
-        // stat(2) says 0, and page-cache reads end at the inode's size (fuse-limits P1 a).
+        // Page-cache reads end at the inode's size (fuse-limits P1 a).
         changes.raiseSize(of: request.node, to: file.readableLength)
       }
       request.reply(opened: Opened(file))

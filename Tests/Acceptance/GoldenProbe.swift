@@ -74,6 +74,7 @@ actor GoldenProbe {
     shift 2
     export PATH=/bb:$PATH
     chroot . busybox --install -s /bb
+    ln -sf "$(command -v busybox)" bb/busybox
     exec chroot . /bb/env PATH=/bb /proc/self/fd/9 "$@"
     """
 }

@@ -16,7 +16,7 @@ final class ModelClients: FirmwareUploadDriver, @unchecked Sendable {
     var position: Int64 = 0
   }
 
-  static let stagingLimit = 20_000
+  static let stagingLimit = 10_000
 
   private var random: SeededGenerator
   private var model = KernelModel(stagingLimit: Int64(stagingLimit))
@@ -244,13 +244,13 @@ final class ModelClients: FirmwareUploadDriver, @unchecked Sendable {
     model.end()
     history.append("the worker has ended")
     reached.insert(model.error.isEmpty ? "success" : String(model.error.dropLast()))
-    lookAround()
+    lookAround(everywhere: true)
   }
 
   /// The clients go on while the driver is in a call; what it answers then.
   private func inCall(_ phase: String) throws(FirmwareUploadError) {
     model.enter(phase)
-    lookAround()
+    lookAround(everywhere: true)
     for _ in 0..<Int.random(in: 0..<4, using: &random) where budget > 0 && difference == nil { step() }
     if model.isCancelled {
       model.fail("user-abort")
@@ -289,10 +289,11 @@ final class ModelClients: FirmwareUploadDriver, @unchecked Sendable {
 
   // MARK: Comparing
 
-  /// What every file shows to a client that comes new.
-  private func lookAround() {
+  /// What a file shows to a client that comes new; where the phase has changed, every file.
+  private func lookAround(everywhere: Bool = false) {
     guard difference == nil, !model.isRemoved else { return }
-    for file in KernelModel.File.allCases where file.isReadable {
+    let files = everywhere ? KernelModel.File.allCases : [pick(KernelModel.File.allCases, .status)]
+    for file in files where file.isReadable {
       guard let node = nodes[file] else { continue }
       let got = attempt { () throws(Errno) in
         let id = try tree.open(node, flags: .largeFile, by: nobody).id
