@@ -33,6 +33,7 @@ let package = Package(
 
     // The Linux side: it has SEAMCALL and physical memory, as Linux has.
     .target(name: "FirmwareUpload", dependencies: ["Basics", "Kernfs", .system]),
+    .target(name: "TestFirmware", dependencies: ["Basics", "FirmwareUpload", "Kernfs", .system]),
     .target(
       name: "TDXHost", dependencies: ["Basics", "FirmwareUpload", "Kernfs", "ModuleImage", "SEAM", .system]),
 
@@ -41,7 +42,7 @@ let package = Package(
       name: "Platform",
       dependencies: [
         "Basics", "FirmwareUpload", "Kernfs", "ModuleImage", "PSEAMLDR", "SEAM", "TDXHost", "TDXModule",
-        .product(name: "DequeModule", package: "swift-collections"), .system,
+        "TestFirmware", .product(name: "DequeModule", package: "swift-collections"), .system,
       ]),
     .target(name: "ControlTree", dependencies: ["Basics", "Kernfs", "Platform", "SEAM", .system]),
     .executableTarget(
@@ -58,6 +59,9 @@ let package = Package(
     .testTarget(
       name: "FirmwareUploadTests", dependencies: ["Basics", "FirmwareUpload", "Kernfs", .system],
       path: "Tests/FirmwareUpload"),
+    .testTarget(
+      name: "TestFirmwareTests", dependencies: ["Basics", "FirmwareUpload", "Kernfs", "TestFirmware", .system],
+      path: "Tests/TestFirmware"),
     .testTarget(
       name: "ModuleImageTests", dependencies: ["Basics", "ModuleImage", .crypto, .cryptoExtras],
       path: "Tests/ModuleImage"),
@@ -79,7 +83,8 @@ let package = Package(
       name: "ControlTreeTests", dependencies: ["Basics", "ControlTree", "Kernfs", "ModuleImage", "Platform", .system],
       path: "Tests/ControlTree"),
     .testTarget(name: "RunTests", dependencies: ["tdxfs", .system], path: "Tests/Run"),
-    .testTarget(name: "AcceptanceTests", dependencies: ["tdxfs", .system], path: "Tests/Acceptance"),
+    .testTarget(
+      name: "AcceptanceTests", dependencies: ["tdxfs", .system], path: "Tests/Acceptance", exclude: ["Golden"]),
   ],
   swiftLanguageModes: [.v6]
 )

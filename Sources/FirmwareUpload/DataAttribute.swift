@@ -23,6 +23,13 @@ public struct DataAttribute: BinaryAttribute {
     return bytes.count
   }
 
-  /// How much is staged.
-  public var readableLength: Int64 { Int64(device.stagedSize) }
+  /// How much is staged; something during an upload, so that a read comes here and is refused.
+  public var readableLength: Int64 {
+    device.withMachine { machine in
+      switch machine.loadState {
+      case .done: 1
+      case .unknown, .loading, .aborted: Int64(machine.staged.bytes.count)
+      }
+    }
+  }
 }

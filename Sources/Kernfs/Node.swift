@@ -52,6 +52,8 @@ final class Node: @unchecked Sendable {
   var openFiles: Set<OpenFileID> = []
   /// Raised by each notification; open files that have another number are ready for POLLPRI.
   var event: UInt64 = 1
+  /// A page-cache read was short, by which the kernel has taken the inode for shorter than it is.
+  var isSizeCut = false
 
   var permissions: UInt16
   var uid: UInt32
@@ -107,5 +109,11 @@ final class Node: @unchecked Sendable {
     case .dynamicDirectory, .binary, .snapshot: return false
     case .directory, .symlink, .text: return true
     }
+  }
+
+  /// The size that the kernel has to be told of before the next page-cache read; 0 when it knows it.
+  func takeCutSize() -> Int64 {
+    defer { isSizeCut = false }
+    return isSizeCut ? size : 0
   }
 }

@@ -36,7 +36,8 @@ public struct OpenFlags: OptionSet, Hashable, Sendable {
 public struct OpenedFile: Hashable, Sendable {
   /// The handle for all further requests on it.
   public let id: OpenFileID
-  /// How many bytes page-cache reads (sendfile) can give, where stat(2) says 0 (fuse-limits P1); 0 for text attributes.
+  /// How many bytes page-cache reads (sendfile) can give, where the kernel's idea of the size is smaller: stat(2) says
+  /// 0 (fuse-limits P1), or the last such read was short. Else 0.
   public let readableLength: Int64
 }
 

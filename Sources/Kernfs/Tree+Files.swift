@@ -35,7 +35,9 @@ extension Tree {
         readableLength = Int64(content.count)
       case .binary(let attribute):
         readableLength = attribute.readableLength
-      case .text, .directory, .dynamicDirectory, .symlink:
+      case .text:
+        readableLength = state.withLock { _ in node.takeCutSize() }
+      case .directory, .dynamicDirectory, .symlink:
         break
       }
     }
@@ -84,7 +86,10 @@ extension Tree {
     guard offset >= 0, count >= 0 else { throw .invalidArgument }
     switch file.node.content {
     case .text(let attribute):
-      if fromPageCache { return try readValue(of: attribute, at: offset, count: count, isActive: isActive, body) }
+      if fromPageCache {
+        state.withLock { _ in file.node.isSizeCut = true }
+        return try readValue(of: attribute, at: offset, count: count, isActive: isActive, body)
+      }
       file.lock.lock()
       defer { file.lock.unlock() }
       let range = try file.sequence.read(at: offset, count: count, isActive: isActive) { text throws(Errno) in

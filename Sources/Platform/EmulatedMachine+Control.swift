@@ -13,7 +13,7 @@ extension EmulatedMachine {
       var report = StatusReport()
       report.values = [
         "power": powerState,
-        "abi": profile.name,
+        "abi": options.device == .tdxHost ? profile.name : "-",
         "cpu": options.cpu.rawValue,
         "module":
           (silicon.machine.seamExtend.seamReady
@@ -52,7 +52,7 @@ extension EmulatedMachine {
   }
 
   /// Appends `line`, which the upload class or the driver core says, to the kernel log.
-  func appendLog(_ line: String) { lock.withLock { host.log.append(.error, line) } }
+  func appendLog(_ line: String, level: KernelLog.Level = .error) { lock.withLock { host.log.append(level, line) } }
 
   /// The `tdx_host` device that the kernel made; nil where there is none.
   public func hostDevice() -> (device: HostDevice, boot: UInt64)? {

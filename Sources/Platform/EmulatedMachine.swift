@@ -106,7 +106,10 @@ public final class EmulatedMachine: @unchecked Sendable {
     host.log.append(.info, "tdxfs: seed=\(seed)")
     var calls = 0
     silicon.observer = { _ in calls += 1 }
-    host.boot(door: silicon)
+    switch options.device {
+    case .tdxHost: host.boot(door: silicon)
+    case .testFirmware: whyReport = .noTDX
+    }
     trace.note(
       occasion == "kexec" ? "kexec" : "power-on",
       [

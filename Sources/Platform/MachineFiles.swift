@@ -4,6 +4,7 @@ import Kernfs
 import SEAM
 import SystemPackage
 import TDXHost
+import TestFirmware
 
 /// What the mount of a machine needs of the world around it.
 public struct MachineFilesEnvironment: Sendable {
@@ -40,6 +41,7 @@ public final class MachineFiles: Sendable {
 
   private struct Device {
     var upload: FirmwareUploadDevice?
+    var testFirmware: TestFirmware?
     /// Paths of what was added to the tree for it.
     var paths: [String] = []
   }
@@ -49,10 +51,12 @@ public final class MachineFiles: Sendable {
     self.machine = machine
     self.environment = environment
     let skeleton = SysfsSkeleton(machine: machine, timeout: timeout)
+    let testFirmware = TestFirmwareFiles(machine: machine, timeout: timeout)
     tree = Tree(uid: environment.uid, gid: environment.gid, clock: environment.timeOfDay) {
-      switch machine.options.layout {
-      case .device: []
-      case .sys: skeleton.entries
+      switch (machine.options.device, machine.options.layout) {
+      case (.tdxHost, .device): []
+      case (.tdxHost, .sys): skeleton.entries
+      case (.testFirmware, _): testFirmware.skeleton
       }
       extra
     }
@@ -70,11 +74,30 @@ public final class MachineFiles: Sendable {
       return device
     }
     old.upload?.beginRemoval()
+    old.testFirmware?.removeAll()
     for path in old.paths.reversed() { try? tree.remove(at: path) }
     addDevice()
   }
 
   private func addDevice() {
+    switch machine.options.device {
+    case .tdxHost: addHostDevice()
+    case .testFirmware: addTestFirmware()
+    }
+  }
+
+  private func addTestFirmware() {
+    let files = TestFirmwareFiles(machine: machine, timeout: timeout)
+    let driver = files.load(into: tree, mayWriteRawIO: environment.mayWriteRawIO)
+    var paths: [String] = []
+    for (entry, parent) in files.entries(of: driver) where (try? tree.add(entry, at: parent)) != nil {
+      paths.append("\(parent)/\(entry.name)")
+    }
+    driver.announce()
+    device.withLock { $0 = Device(testFirmware: driver, paths: paths) }
+  }
+
+  private func addHostDevice() {
     guard let parts = machine.hostDevice() else { return }
     let upload = parts.device.hasUpload ? makeUpload(boot: parts.boot) : nil
     let files = HostDirectory(machine: machine, parts: parts.device, upload: upload)

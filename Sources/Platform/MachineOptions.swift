@@ -32,6 +32,8 @@ public enum Erratum: String, CaseIterable, Sendable {
 public struct MachineOptions: Equatable, Sendable {
   /// `abi=`: the kernel's ABI profile.
   public var abi = "v8"
+  /// `device=`: what the machine's kernel has for firmware uploads.
+  public var device = EmulatedDevice.tdxHost
   /// `layout=`.
   public var layout = Layout.device
   /// `cpu=`.
@@ -81,7 +83,7 @@ public struct MachineOptions: Equatable, Sendable {
 
   /// The names of the options that are about the machine.
   public static let names = [
-    "abi", "layout", "cpu", "module", "seamldr", "lps", "memory", "updates", "keys", "erratum", "td_preserving", "seed",
+    "abi", "device", "layout", "cpu", "module", "seamldr", "lps", "memory", "updates", "keys", "erratum", "td_preserving", "seed",
     "control",
   ]
 
@@ -97,6 +99,7 @@ public struct MachineOptions: Equatable, Sendable {
         throw OptionError("abi=\(value): \(Spelling.hint(for: value, among: ABIProfile.all.map(\.name)))")
       }
       abi = value
+    case "device": device = try Self.choice(name, value)
     case "layout": layout = try Self.choice(name, value)
     case "cpu": cpu = try Self.choice(name, value)
     case "module":
@@ -135,6 +138,7 @@ public struct MachineOptions: Equatable, Sendable {
 
   private static func expectation(of name: String) -> String {
     switch name {
+    case "device": EmulatedDevice.allCases.map(\.rawValue).joined(separator: "|")
     case "layout": Layout.allCases.map(\.rawValue).joined(separator: "|")
     case "cpu": CPUModel.allCases.map(\.rawValue).joined(separator: "|")
     case "module", "seamldr": "M.m.uu"

@@ -17,13 +17,7 @@ struct SysfsSkeleton {
           file("uevent", UeventAttribute(logPrefix: "faux", log: log))
           PowerDirectory.directory()
         }
-        directory("system") {
-          directory("cpu") {
-            file("online", CPUListAttribute { machine.onlineList() })
-            file("present", CPUListAttribute { cpuList(Array(0..<machine.options.lps)) })
-            file("possible", CPUListAttribute { cpuList(Array(0..<machine.options.lps)) })
-          }
-        }
+        directory("system") { Self.cpuDirectory(of: machine) }
       },
       directory("class") {
         directory("firmware") { file("timeout", TimeoutAttribute(timeout)) }
@@ -43,6 +37,15 @@ struct SysfsSkeleton {
       },
       directory("module"),
     ]
+  }
+
+  /// `devices/system/cpu`.
+  static func cpuDirectory(of machine: EmulatedMachine) -> Entry {
+    directory("cpu") {
+      file("online", CPUListAttribute { machine.onlineList() })
+      file("present", CPUListAttribute { cpuList(Array(0..<machine.options.lps)) })
+      file("possible", CPUListAttribute { cpuList(Array(0..<machine.options.lps)) })
+    }
   }
 }
 

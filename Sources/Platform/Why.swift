@@ -47,6 +47,11 @@ public struct Why: Equatable, Sendable {
     sentence: "nothing was uploaded", result: "-",
     next: "echo 1 > loading; cat IMAGE > data; echo 0 > loading")
 
+  /// On a machine with `device=test_firmware`.
+  public static let noTDX = Why(
+    sentence: "the kernel of this machine has no TDX (device=test_firmware); what its test driver says is all there is",
+    result: "-", next: "read error below class/firmware/NAME, and log")
+
   /// The file's text.
   public var text: String {
     let status =

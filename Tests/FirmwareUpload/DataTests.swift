@@ -113,4 +113,17 @@ struct DataTests {
     #expect(opened.readableLength == 5)
     #expect(try bench.tree.attributes(of: bench.node("fw1/data")).size == 0)
   }
+
+  @Test("Page-cache reads come here during an upload, too, and are refused")
+  func readableLengthDuringUpload() throws {
+    let bench = Bench()
+    try bench.put("loading", "1")
+    try bench.put("data", "12345")
+    try bench.put("loading", "0")
+    let opened = try bench.tree.open(bench.node("fw1/data"), flags: .largeFile, by: root)
+    #expect(opened.readableLength > 0)
+    #expect(throws: Errno.operationNotSupportedByDevice) {
+      try bench.tree.read(opened.id, at: 0, count: 4096, fromPageCache: true, by: root) { $0.count }
+    }
+  }
 }

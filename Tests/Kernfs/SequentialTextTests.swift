@@ -143,4 +143,15 @@ struct SequentialTextTests {
     #expect(try tree.read(file, 9, at: 2) == "le\n")
     #expect(try tree.read(second, 9, at: 2) == "23\n")
   }
+
+  @Test("A short page-cache read makes the kernel forget the size: the next open for reading tells it, once")
+  func sizeAfterPageCacheRead() throws {
+    func openedLength() throws -> Int64 {
+      try tree.open(try tree.lookup("status", in: .root).id, flags: .largeFile, by: root).readableLength
+    }
+    #expect(try openedLength() == 0)
+    _ = try tree.read(file, at: 0, count: 4096, fromPageCache: true, by: root) { $0.count }
+    #expect(try openedLength() == 4096)
+    #expect(try openedLength() == 0)
+  }
 }

@@ -7,6 +7,8 @@ indirect enum MachineTree {
   case symbolicLink(target: String)
   /// A file or a whole directory that exists, on the machine's mount.
   case existing(FilePath)
+  /// An existing directory in which names come and go: it replaces the host's of the same name as a whole.
+  case replacement(FilePath)
 
   /// What this is.
   func kind() throws(Errno) -> EntryKind {
@@ -14,7 +16,7 @@ indirect enum MachineTree {
     case .directory: return .directory
     case .text: return .file
     case .symbolicLink(let target): return .symbolicLink(target: target)
-    case .existing(let path):
+    case .existing(let path), .replacement(let path):
       guard let kind = try SmallFile.kind(of: path) else { throw .noSuchFileOrDirectory }
       return kind
     }
@@ -25,7 +27,7 @@ indirect enum MachineTree {
     switch self {
     case .directory(let children): return children
     case .text, .symbolicLink: return [:]
-    case .existing(let path):
+    case .existing(let path), .replacement(let path):
       var children: [String: MachineTree] = [:]
       for (name, kind) in try SmallFile.list(path) {
         if case .symbolicLink(let target) = kind {
@@ -47,10 +49,25 @@ enum MachineMount {
   /// of CPUs.
   case device(FilePath, processors: FilePath)
 
+  /// Whether it is the machine of `device=test_firmware`.
+  func hasTestFirmware() throws(Errno) -> Bool {
+    switch self {
+    case .sys(let root): try SmallFile.kind(of: root.appending("devices/virtual/misc/test_firmware")) != nil
+    case .device: false
+    }
+  }
+
   /// The machine's part of `/sys`. Where Linux has no `tdx_host`, there is nothing but the CPUs.
   func tree() throws(Errno) -> MachineTree {
     switch self {
-    case .sys(let root): return .existing(root)
+    case .sys(let root):
+      guard try hasTestFirmware() else { return .existing(root) }
+      // Devices are registered while the command runs, and their links have to show up.
+      var tree = try MachineTree.existing(root).children()
+      var classes = try MachineTree.existing(root.appending("class")).children()
+      classes["firmware"] = .replacement(root.appending("class/firmware"))
+      tree["class"] = .directory(classes)
+      return .directory(tree)
     case .device(let root, let processors):
       let cpu: MachineTree = .directory([
         "online": .existing(processors.appending("online")), "present": .existing(processors.appending("present")),

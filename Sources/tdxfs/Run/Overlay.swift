@@ -52,7 +52,12 @@ struct Overlay {
       switch plan.steps[name] {
       case .add: try add(child, at: target.appending(name))
       case .layOver: try layFile(child, over: target.appending(name))
-      case .descend: try merge(child, over: target.appending(name))
+      case .descend:
+        if case .replacement(let path) = child {
+          try MountNamespace.bind(path, over: target.appending(name))
+        } else {
+          try merge(child, over: target.appending(name))
+        }
       case .bringBack, nil: break
       }
     }
@@ -93,7 +98,7 @@ struct Overlay {
     case .directory(let children):
       try SmallFile.makeDirectory(place)
       for (name, child) in children { try add(child, at: place.appending(name)) }
-    case .existing(let path):
+    case .existing(let path), .replacement(let path):
       if try child.kind() == .directory {
         try SmallFile.makeDirectory(place)
       } else {
@@ -106,7 +111,7 @@ struct Overlay {
   private func layFile(_ child: MachineTree, over place: FilePath) throws(Errno) {
     switch child {
     case .text(let text): try lay(Array(text.utf8), over: place)
-    case .existing(let path): try MountNamespace.bind(path, over: place)
+    case .existing(let path), .replacement(let path): try MountNamespace.bind(path, over: place)
     case .directory, .symbolicLink: throw .invalidArgument
     }
   }

@@ -56,13 +56,16 @@ struct PrivateView {
   /// Lays the machine over `/sys`, `/proc/cpuinfo` and `/dev/kmsg`, and sets the environment for the command.
   func show(_ contents: Contents) throws(Failure) {
     let tree: MachineTree
+    let hasTestFirmware: Bool
     do throws(Errno) {
       tree = try contents.machine.tree()
+      hasTestFirmware = try contents.machine.hasTestFirmware()
     } catch {
       throw .refused("the machine's mount cannot be read (\(error))")
     }
     try overlay.lay(tree, over: "/sys")
     try showProcessors(contents.processors)
+    if hasTestFirmware { try showKernelConfiguration() }
     if let kmsg = contents.kmsg { try showKernelLog(kmsg) }
     // A working directory below /sys would still be the host's.
     if let directory = getcwd(nil, 0) {
@@ -112,6 +115,21 @@ struct PrivateView {
       try overlay.lay(Array(processors.applied(to: host).utf8), over: path)
     } catch {
       throw Failure.refused("the machine's flags cannot be laid over \(path) (\(error))")
+    }
+  }
+
+  /// procfs takes no new names, can't be a layer of an overlay, and its process directories can't be brought back into
+  /// a covered `/proc`. So a kernel without the file can't be made to show one, and who asks is told.
+  private func showKernelConfiguration() throws(Failure) {
+    let path: FilePath = "/proc/config.gz"
+    do throws(Errno) {
+      guard try SmallFile.kind(of: path) != nil else {
+        Output.complain("this host's kernel has no \(path) (CONFIG_IKCONFIG_PROC) to lay one over: kernel selftests may skip")
+        return
+      }
+      try overlay.lay(KernelConfiguration.gzip(KernelConfiguration.testFirmware.utf8), over: path)
+    } catch {
+      throw .refused("the kernel configuration cannot be laid over \(path) (\(error))")
     }
   }
 

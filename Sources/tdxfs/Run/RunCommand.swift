@@ -54,7 +54,8 @@ struct RunCommand: ParsableCommand {
         machine: .sys(view.machineDirectory),
         control: options.machine.control ? directory : nil,
         processors: ProcessorInformation(
-          hasTDX: true, hasSeamretInvdVMCS: options.machine.errata.contains(.seamretInvdVMCS)),
+          hasTDX: options.machine.device == .tdxHost,
+          hasSeamretInvdVMCS: options.machine.errata.contains(.seamretInvdVMCS)),
         cpuid1EAX: options.machine.cpu.signature,
         kmsg: options.machine.control ? directory.appending("kmsg") : nil))
     return try view.run(words)
@@ -74,7 +75,7 @@ struct RunCommand: ParsableCommand {
           ? .sys(machine.mountPoint) : .device(machine.mountPoint, processors: machine.control.appending("cpu")),
         control: machine.control,
         processors: ProcessorInformation(
-          hasTDX: true, hasSeamretInvdVMCS: errata.contains(Erratum.seamretInvdVMCS.rawValue)),
+          hasTDX: status["abi"] != "-", hasSeamretInvdVMCS: errata.contains(Erratum.seamretInvdVMCS.rawValue)),
         cpuid1EAX: cpu.signature, kmsg: machine.control.appending("kmsg")))
     return try view.run(words)
   }
