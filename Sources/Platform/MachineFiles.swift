@@ -74,7 +74,9 @@ public final class MachineFiles: Sendable {
   private func addDevice() {
     guard let parts = machine.hostDevice() else { return }
     let upload = parts.hasUpload ? makeUpload() : nil
-    let files = HostDirectory(machine: machine, parts: parts, upload: upload)
+    let files = HostDirectory(
+      machine: machine, parts: parts, upload: upload,
+      skeleton: SysfsSkeleton(machine: machine, timeout: timeout))
     var paths: [String] = []
     func add(_ entry: Entry, at parent: String) {
       guard (try? tree.add(entry, at: parent)) != nil else { return }

@@ -1,3 +1,4 @@
+import Basics
 import FirmwareUpload
 import SEAM
 import SystemPackage
@@ -6,15 +7,20 @@ import TDXHost
 /// `tdx_fw_ops`: what joins the firmware upload class with the installer of the TDX module (kernel-abi.md 3.3).
 final class UpdateDriver: FirmwareUploadDriver {
   private let machine: EmulatedMachine
+  private let cancelFlag: Guarded<CancelFlag>
 
   init(machine: EmulatedMachine) {
     self.machine = machine
+    cancelFlag = Guarded(CancelFlag(machine.profile.cancel))
   }
 
-  func prepare(image: [UInt8]) throws(FirmwareUploadError) {}
+  func prepare(image: [UInt8]) throws(FirmwareUploadError) {
+    try cancelFlag.withLock { flag throws(FirmwareUploadError) in try flag.prepare() }
+  }
 
   /// The whole image at once; the offset is not looked at.
   func write(image: [UInt8], offset: Int) throws(FirmwareUploadError) -> Int {
+    try cancelFlag.withLock { flag throws(FirmwareUploadError) in try flag.write() }
     let errno = machine.install(image)
     if let error = machine.profile.uploadError(for: errno) { throw error }
     return image.count - offset
@@ -22,8 +28,8 @@ final class UpdateDriver: FirmwareUploadDriver {
 
   func pollComplete() throws(FirmwareUploadError) {}
 
-  /// Empty since v4: a running update is never cancelled.
-  func cancel() {}
+  /// Once the installer runs, nothing cancels it.
+  func cancel() { cancelFlag.withLock { $0.cancel() } }
 }
 
 extension EmulatedMachine {
@@ -74,7 +80,8 @@ extension EmulatedMachine {
       case .started(let size):
         trace.note("upload", [("bytes", .number(size))], time: now)
       case .ended(let failure):
-        let result = failure.map { "\($0.phase.name):\($0.error.name)" } ?? "success"
+        let result = failure.map(\.text) ?? "success"
+        if let failure, failure.error == .userAbort { whyReport = Self.cancelled(failure) }
         trace.note("upload-end", [("result", .text(result))], time: now)
       case .nothingStaged:
         whyReport = Self.nothingStaged
