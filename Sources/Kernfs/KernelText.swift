@@ -12,6 +12,13 @@ public enum KernelText {
     return word.withUTF8Buffer { text.elementsEqual($0) }
   }
 
+  /// As ``isEqual(_:to:)`` of a literal.
+  public static func isEqual(_ bytes: [UInt8], to word: some StringProtocol) -> Bool {
+    var text = string(bytes)
+    if text.last == UInt8(ascii: "\n") { text = text.dropLast() }
+    return text.elementsEqual(word.utf8)
+  }
+
   /// A leading decimal number: one '-' or none, then digits; no blanks, no '+', no 0x; 0 where there are no digits.
   /// The value wraps at 64 bits and is cut to 32 (`simple_strtol` into an int).
   public static func integer(_ bytes: [UInt8]) -> Int32 {

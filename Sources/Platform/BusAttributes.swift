@@ -2,21 +2,23 @@ import Basics
 import Kernfs
 import SystemPackage
 
-/// `bus/faux/drivers_probe`, 0200: the name of a device to probe (`drivers_probe_store`). A device that has its driver is
-/// left alone; ENODEV for a name that is none.
+/// `drivers_probe` of a bus, 0200: the name of a device to probe (`drivers_probe_store`). A device that has its driver, or
+/// for which there is none, is left alone; ENODEV for a name that is no device of the bus.
 struct DriversProbeAttribute: TextAttribute {
   let mode: UInt16 = 0o200
+  /// The one device that the bus can have.
+  let device: String?
   let machine: EmulatedMachine
 
   func store(_ bytes: [UInt8], by caller: Caller) throws(Errno) -> StoreOutcome {
-    guard KernelText.isEqual(bytes, to: "tdx_host"), machine.hostDevice() != nil else {
+    guard let device, KernelText.isEqual(bytes, to: device), machine.hostDevice() != nil else {
       throw .operationNotSupportedByDevice
     }
     return .consumed(bytes.count)
   }
 }
 
-/// `bus/faux/drivers_autoprobe`, 0644 (`drivers_autoprobe_store`): a text that begins with 0 switches it off, any other
+/// `drivers_autoprobe` of a bus, 0644 (`drivers_autoprobe_store`): a text that begins with 0 switches it off, any other
 /// on. No errors.
 struct DriversAutoprobeAttribute: TextAttribute {
   let mode: UInt16 = 0o644

@@ -23,8 +23,10 @@ extension EmulatedMachine {
       case .invalidOpcode: why.pseudoStatus = "#UD 0x\(String(cause.status.rawValue, radix: 16))"
       }
     }
+    if record.overlooked != nil { why.lost = .module }
     guard record.errno != nil else {
       why.sentence = success(record)
+      if record.overlooked != nil { why.next = "reboot (echo reboot > .tdxfs/power)" }
       return why
     }
     why.sentence = sentence(for: record)
@@ -42,6 +44,14 @@ extension EmulatedMachine {
     Why(
       sentence: "loading=0 came without loading=1 before it, so the \(staged) bytes in data were not uploaded",
       result: "nothing-staged", next: "echo 1 > loading; cat IMAGE > data; echo 0 > loading")
+  }
+
+  /// A `cancel` was written before the installer was called.
+  static func cancelled(_ failure: UploadFailure) -> Why {
+    Why(
+      sentence: "cancel was written before the installer was called (kernels v1 to v3 keep that for an upload), so the "
+        + "image was not looked at",
+      result: failure.text, next: "upload again")
   }
 
   private static func word(for stage: UpdateRecord.Stage) -> String {
@@ -66,6 +76,11 @@ extension EmulatedMachine {
     var text = "TDX module \(record.oldVersion) was updated to \(new) on all \(record.onlineCPUs) LPs; "
     let remaining = silicon.loader.remainingUpdates
     text += "\(remaining) \(remaining == 1 ? "update remains" : "updates remain")"
+    if let overlooked = record.overlooked {
+      text +=
+        "; but TDH.SYS.UPDATE failed (\(overlooked.status.symbol)), which kernel \(profile.name) does not notice, "
+        + "because it keeps the status in 32 bits: the module is not ready, and TDX is lost"
+    }
     if silicon.machine.residentProgram?.versionSource == .unknown {
       text += "; version not known: the image carries none, \(new) is made of its major SVN"
     }
@@ -82,10 +97,12 @@ extension EmulatedMachine {
     switch record.stage {
     case .lockStep(.shutdown):
       if lacksUpdateCompatibility(cause) { return unknownFlag(record) }
-      if !host.isModuleInitialized {
+      if !record.wasInitialized {
         return "TDX was lost by an earlier update, so this one could not begin\(because)"
       }
+      let givenUp = record.wasInitialized && !host.isModuleInitialized
       return "TDX module \(record.oldVersion) refused to shut down; nothing was lost\(because)"
+        + (givenUp ? "; kernel \(profile.name) gives it up all the same, until an update succeeds" : "")
     case .lockStep(.cpuInstall):
       return "the P-SEAMLDR refused the image after the old module was shut down, so TDX is lost\(because)"
     case .lockStep(.cpuInit), .lockStep(.runUpdate):
@@ -113,7 +130,7 @@ extension EmulatedMachine {
   }
 
   private func advice(for record: UpdateRecord) -> String {
-    if !host.isModuleInitialized { return "reboot (echo reboot > .tdxfs/power)" }
+    if record.isTDXLost || !record.wasInitialized { return "reboot (echo reboot > .tdxfs/power)" }
     if case .preflight = record.stage { return "upload an image that this kernel takes" }
     guard let cause = record.cause else { return "try again" }
     if lacksUpdateCompatibility(cause) {

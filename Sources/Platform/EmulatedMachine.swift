@@ -54,6 +54,10 @@ public final class EmulatedMachine: @unchecked Sendable {
     else {
       throw OptionError("there is no kernel \(options.abi) or no module \(options.effectiveModule)")
     }
+    guard options.layout == .sys || !options.aliases.contains(.sysFirmware) else {
+      throw OptionError(
+        "alias=\(Alias.sysFirmware.rawValue) needs layout=sys: the device's directory has no place for it")
+    }
     self.profile = profile
     self.release = release
     do {

@@ -8,6 +8,7 @@ struct FrozenView: Sendable {
   var seamldrVersion: Result<ModuleVersion, Errno>
   var numRemainingUpdates: Result<UInt32, Errno>
   var compatCapable: Result<Bool, Errno>
+  var program: ModuleProgram?
 }
 
 extension EmulatedMachine: HostView {
@@ -29,6 +30,15 @@ extension EmulatedMachine: HostView {
   /// `compat_capable`, as it was before a running update.
   public func compatCapable() throws(Errno) -> Bool {
     try reading(\.compatCapable) { host throws(Errno) in try host.compatCapable() }
+  }
+
+  /// The module that is in SEAM memory, as it was before a running update.
+  func bootedProgram() -> ModuleProgram? {
+    if let view = frozen.withLock({ $0 }) { return view.program }
+    return lock.withLock {
+      if let view = frozen.withLock({ $0 }) { return view.program }
+      return silicon.machine.residentProgram
+    }
   }
 
   private func reading<Value>(
@@ -53,7 +63,8 @@ extension EmulatedMachine: HostView {
       version: Result { () throws(Errno) in try host.version() },
       seamldrVersion: Result { () throws(Errno) in try host.seamldrVersion(door: silicon) },
       numRemainingUpdates: Result { () throws(Errno) in try host.numRemainingUpdates(door: silicon) },
-      compatCapable: Result { () throws(Errno) in try host.compatCapable() })
+      compatCapable: Result { () throws(Errno) in try host.compatCapable() },
+      program: silicon.machine.residentProgram)
     host.log = log
     frozen.withLock { $0 = view }
   }

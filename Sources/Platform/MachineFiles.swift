@@ -100,7 +100,9 @@ public final class MachineFiles: Sendable {
   private func addHostDevice() {
     guard let parts = machine.hostDevice() else { return }
     let upload = parts.device.hasUpload ? makeUpload(boot: parts.boot) : nil
-    let files = HostDirectory(machine: machine, parts: parts.device, upload: upload)
+    let files = HostDirectory(
+      machine: machine, parts: parts.device, upload: upload,
+      skeleton: SysfsSkeleton(machine: machine, timeout: timeout))
     var paths: [String] = []
     func add(_ entry: Entry, at parent: String) {
       guard (try? tree.add(entry, at: parent)) != nil else { return }

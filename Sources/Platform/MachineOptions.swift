@@ -54,6 +54,8 @@ public struct MachineOptions: Equatable, Sendable {
   public var errata: Set<Erratum> = []
   /// `td_preserving=`: off makes the module say that it can't be updated.
   public var tdPreserving = true
+  /// `alias=`: extra names over the profile's.
+  public var aliases: Set<Alias> = []
   /// `seed=`: nil for a random one.
   public var seed: UInt64?
   /// `control=`: whether there is a control directory.
@@ -83,8 +85,8 @@ public struct MachineOptions: Equatable, Sendable {
 
   /// The names of the options that are about the machine.
   public static let names = [
-    "abi", "device", "layout", "cpu", "module", "seamldr", "lps", "memory", "updates", "keys", "erratum", "td_preserving", "seed",
-    "control",
+    "abi", "device", "layout", "cpu", "module", "seamldr", "lps", "memory", "updates", "keys", "erratum", "td_preserving",
+    "alias", "seed", "control",
   ]
 
   /// Takes the option `name=value`; false when the name is none of ``names``.
@@ -124,6 +126,15 @@ public struct MachineOptions: Equatable, Sendable {
         try value.split(separator: ":").map { item throws(OptionError) in
           try Self.choice(name, String(item))
         })
+    case "alias":
+      aliases = Set(
+        try value.split(separator: ":").map { item throws(OptionError) in
+          guard let alias = Alias(name: String(item)) else {
+            throw OptionError(
+              "alias=\(value): \(item): \(Spelling.hint(for: String(item), among: Alias.allCases.map(\.rawValue)))")
+          }
+          return alias
+        })
     case "td_preserving": tdPreserving = try Self.onOff(name, value)
     case "control": control = try Self.onOff(name, value)
     case "seed":
@@ -147,6 +158,7 @@ public struct MachineOptions: Equatable, Sendable {
     case "updates": "0…65535"
     case "keys": "intel:dev:FILE.pem"
     case "erratum": Erratum.allCases.map(\.rawValue).joined(separator: ":")
+    case "alias": Alias.allCases.map(\.rawValue).joined(separator: ":")
     case "td_preserving", "control": "on|off"
     case "seed": "N"
     default: "NAME"

@@ -1,6 +1,7 @@
 import FirmwareUpload
 import Kernfs
 import SystemPackage
+import TDXHost
 
 /// The part of a `/sys` tree that is there without `tdx_host` (kernel-abi.md 1.1).
 struct SysfsSkeleton {
@@ -17,6 +18,7 @@ struct SysfsSkeleton {
           file("uevent", UeventAttribute(logPrefix: "faux", log: log))
           PowerDirectory.directory()
         }
+        directory("virtual")
         directory("system") { Self.cpuDirectory(of: machine) }
       },
       directory("class") {
@@ -24,9 +26,7 @@ struct SysfsSkeleton {
       },
       directory("bus") {
         directory("faux") {
-          file("uevent", UeventAttribute(mode: 0o200, logPrefix: "bus faux", log: log))
-          file("drivers_probe", DriversProbeAttribute(machine: machine))
-          file("drivers_autoprobe", DriversAutoprobeAttribute())
+          busEntries("faux", device: machine.profile.fauxDevice)
           directory("devices")
           directory("drivers") {
             directory("faux_driver") {
@@ -45,6 +45,26 @@ struct SysfsSkeleton {
       file("online", CPUListAttribute { machine.onlineList() })
       file("present", CPUListAttribute { cpuList(Array(0..<machine.options.lps)) })
       file("possible", CPUListAttribute { cpuList(Array(0..<machine.options.lps)) })
+    }
+  }
+
+  /// The three files of every bus.
+  func busEntries(_ name: String, device: String?) -> [Entry] {
+    let machine = machine
+    return [
+      file("uevent", UeventAttribute(mode: 0o200, logPrefix: "bus \(name)", log: { machine.appendLog($0) })),
+      file("drivers_probe", DriversProbeAttribute(device: device, machine: machine)),
+      file("drivers_autoprobe", DriversAutoprobeAttribute()),
+    ]
+  }
+}
+
+extension ABIProfile {
+  /// The name of the device on the faux bus; nil for a kernel without one.
+  var fauxDevice: String? {
+    switch attachment {
+    case .faux: root.split(separator: "/").last.map(String.init)
+    case .virtualBus: nil
     }
   }
 }

@@ -1,3 +1,4 @@
+import Basics
 import FirmwareUpload
 import SEAM
 import SystemPackage
@@ -8,16 +9,21 @@ final class UpdateDriver: FirmwareUploadDriver {
   private let machine: EmulatedMachine
   /// The boot to which the device belongs.
   private let boot: UInt64
+  private let cancelFlag: Guarded<CancelFlag>
 
   init(machine: EmulatedMachine, boot: UInt64) {
     self.machine = machine
     self.boot = boot
+    cancelFlag = Guarded(CancelFlag(machine.profile.cancel))
   }
 
-  func prepare(image: [UInt8]) throws(FirmwareUploadError) {}
+  func prepare(image: [UInt8]) throws(FirmwareUploadError) {
+    try cancelFlag.withLock { flag throws(FirmwareUploadError) in try flag.prepare() }
+  }
 
   /// The whole image at once; the offset is not looked at.
   func write(image: [UInt8], offset: Int) throws(FirmwareUploadError) -> Int {
+    try cancelFlag.withLock { flag throws(FirmwareUploadError) in try flag.write() }
     let errno = machine.install(image, boot: boot)
     if let error = machine.profile.uploadError(for: errno) { throw error }
     return image.count - offset
@@ -25,8 +31,8 @@ final class UpdateDriver: FirmwareUploadDriver {
 
   func pollComplete() throws(FirmwareUploadError) {}
 
-  /// Empty since v4: a running update is never cancelled.
-  func cancel() {}
+  /// Once the installer runs, nothing cancels it.
+  func cancel() { cancelFlag.withLock { $0.cancel() } }
 }
 
 extension EmulatedMachine {
@@ -92,7 +98,8 @@ extension EmulatedMachine {
       case .started(let size):
         trace.note("upload", [("bytes", .number(size))], time: now)
       case .ended(let failure):
-        let result = failure.map { "\($0.phase.name):\($0.error.name)" } ?? "success"
+        let result = failure.map(\.text) ?? "success"
+        if let failure, failure.error == .userAbort { whyReport = Self.cancelled(failure) }
         trace.note("upload-end", [("result", .text(result))], time: now)
       case .nothingStaged:
         whyReport = Self.nothingStaged

@@ -13,6 +13,8 @@ public struct ABIProfile: Sendable {
   public var root: String
   /// Where the device is below ``root``; empty where it is the root itself.
   public var device: String
+  /// What the driver core makes around it.
+  public var attachment: DeviceAttachment
   /// The attribute files, in the order in which the driver makes them.
   public var files: [HostFile]
   /// What a failed INFO call makes of a read of the files that ask the P-SEAMLDR.
@@ -41,6 +43,8 @@ public struct ABIProfile: Sendable {
   public var shutdownFlag: ShutdownFlag
   /// What becomes of a TDH.SYS.SHUTDOWN that fails.
   public var shutdownFailure: ShutdownFailure
+  /// What becomes of a TDH.SYS.UPDATE that fails.
+  public var updateFailure: UpdateFailure
   /// The software state of offline CPUs is reset too (5.3).
   public var resetsOfflineCPUs: Bool
   /// What the other CPUs do after a failing step.
@@ -79,10 +83,12 @@ public struct ABIProfile: Sendable {
 
   /// A profile with all rows of the table.
   public init(
-    name: String, root: String, device: String, files: [HostFile], seamldrReadError: SEAMLDRReadError,
+    name: String, root: String, device: String, attachment: DeviceAttachment, files: [HostFile],
+    seamldrReadError: SEAMLDRReadError,
     uploadName: String, visibility: VisibilityRule, preflight: [PreflightCheck], layout: ImageLayout,
     params: SEAMLDRParamsRule, leadCPU: LeadCPU, handoffVersion: HandoffVersion, shutdownFlag: ShutdownFlag,
-    shutdownFailure: ShutdownFailure, resetsOfflineCPUs: Bool, afterFailure: AfterFailure, refresh: Refresh,
+    shutdownFailure: ShutdownFailure, updateFailure: UpdateFailure, resetsOfflineCPUs: Bool, afterFailure: AfterFailure,
+    refresh: Refresh,
     stopMachine: StopMachine, retriesLoaderNoEntropy: Bool, savesVMCS: Bool, uploadErrors: UploadErrorMap,
     cancel: CancelRule, seamcallErrorFormat: SEAMCALLErrorFormat, successLog: SuccessLog, failureLog: [FailureLine],
     featureDiffWarning: [String], bootFormat: BootFormat, kconfig: String
@@ -90,6 +96,7 @@ public struct ABIProfile: Sendable {
     self.name = name
     self.root = root
     self.device = device
+    self.attachment = attachment
     self.files = files
     self.seamldrReadError = seamldrReadError
     self.uploadName = uploadName
@@ -101,6 +108,7 @@ public struct ABIProfile: Sendable {
     self.handoffVersion = handoffVersion
     self.shutdownFlag = shutdownFlag
     self.shutdownFailure = shutdownFailure
+    self.updateFailure = updateFailure
     self.resetsOfflineCPUs = resetsOfflineCPUs
     self.afterFailure = afterFailure
     self.refresh = refresh
@@ -118,7 +126,7 @@ public struct ABIProfile: Sendable {
   }
 
   /// All profiles there are, the default first.
-  public static let all: [ABIProfile] = [v8, selector, merged, v7]
+  public static let all: [ABIProfile] = [v8, v1, v2, v3, v4, v5, v6, v7, v9, v10, merged, selector]
 
   /// The profile that `abi=name` selects.
   public static func named(_ name: String) -> ABIProfile? { all.first { $0.name == name } }

@@ -39,23 +39,40 @@ public enum ShutdownFailure: Sendable {
   case busyElseLoggedIOError
 }
 
+/// What becomes of a TDH.SYS.UPDATE that fails.
+public enum UpdateFailure: Sendable {
+  /// As any SEAMCALL.
+  case common
+  /// The status is kept in an `int`: its upper half is lost, so most failures count as success. Not logged as a SEAMCALL.
+  case statusCutTo32Bits
+}
+
 /// What the other CPUs do after a failing step. Either way none of them makes a further SEAMCALL of a later state.
 public enum AfterFailure: Sendable {
-  /// They run through the remaining states without doing anything.
+  /// All of them execute their step of this state; then all skip to the last state, where a CPU that failed counts as
+  /// failed once more. So the module is given up (``LinuxHost/isModuleInitialized``) also when only SHUTDOWN failed.
   case fastForward
-  /// They leave the loop.
+  /// They leave the loop as soon as they see it.
   case leave
 }
 
 /// What is read again after an update.
-public enum Refresh: Sendable {
-  /// All metadata, after stop_machine; UPDATE_VERSION and MODULE_HV are kept, the rest compared. A failure fails the
-  /// update.
-  case updateVersionAndHandoff
-  /// The version, after stop_machine; only UPDATE_VERSION is kept. A failure is a warning.
+public enum Refresh: Equatable, Sendable {
+  /// All metadata, after stop_machine; MODULE_HV and what `kept` says are taken over, the rest is compared. A failure fails
+  /// the update.
+  case allMetadata(kept: KeptVersion)
+  /// The version, after stop_machine; only UPDATE_VERSION is taken over. A failure is a warning.
   case updateVersion
-  /// The version, by the lead CPU right after TDH.SYS.UPDATE; all of it is kept. A failure is a warning.
+  /// The version, by the lead CPU right after TDH.SYS.UPDATE; all of it is taken over. A failure is a warning.
   case wholeVersionInStopMachine
+
+  /// How much of a new version is taken over.
+  public enum KeptVersion: Sendable {
+    /// UPDATE_VERSION.
+    case updateVersion
+    /// All three numbers.
+    case version
+  }
 }
 
 /// How `stop_machine` is called. No difference is visible from outside.
@@ -83,14 +100,6 @@ public struct UploadErrorMap: Equatable, Sendable {
   public subscript(errno: Errno) -> FirmwareUploadError { special[errno] ?? other }
 }
 
-/// How a failed SEAMCALL is written (kernel-abi.md 5.5).
-public enum SEAMCALLErrorFormat: Sendable {
-  /// `SEAMCALL (%llu) failed: %#016llx` (v1 to v3)
-  case decimal
-  /// `SEAMCALL (0x%016llx) failed: 0x%016llx`
-  case hexadecimal
-}
-
 /// What success logs.
 public enum SuccessLog: Equatable, Sendable {
   /// Nothing.
@@ -103,27 +112,31 @@ public enum SuccessLog: Equatable, Sendable {
 public struct FailureLine: Equatable, Sendable {
   /// Which failures have it.
   public enum Occasion: Equatable, Sendable {
-    /// The first failing step after TDH.SYS.SHUTDOWN.
+    /// The first failing step after TDH.SYS.SHUTDOWN; printed once per boot (`pr_err_once`).
     case afterShutdown
     /// A failing TDH.SYS.UPDATE.
     case update
   }
 
-  /// When it is logged, at error level.
+  /// When it is logged.
   public var occasion: Occasion
-  /// The line with its prefix; `%d` stands for the negative errno.
+  /// The line with its prefix; `%d` stands for the negative errno, or for what the kernel has in its place.
   public var text: String
+  /// At which level.
+  public var level: KernelLog.Level
 
   /// `text` on `occasion`.
-  public init(_ occasion: Occasion, _ text: String) {
+  public init(_ occasion: Occasion, _ text: String, level: KernelLog.Level = .error) {
     self.occasion = occasion
     self.text = text
+    self.level = level
   }
 }
 
 /// Lines of the bring-up that differ between kernels (kernel-abi.md 5.9).
 public struct BootFormat: Equatable, Sendable {
-  /// `Module version: %u.%u.%02u` is printed.
+  /// `Module version: %u.%u.%02u` is printed where all metadata are read (`get_tdx_sys_info`): at boot, and by kernels that
+  /// read all of them again after an update.
   public var printsModuleVersion: Bool
   /// Success.
   public var initialized: String
@@ -133,6 +146,9 @@ public struct BootFormat: Equatable, Sendable {
   /// 7.1 and later: TDX is brought up at subsys_initcall.
   public static let subsysInitcall = BootFormat(
     printsModuleVersion: true, initialized: "TDX-Module initialized", failed: "TDX-Module initialization failed")
+  /// Of 2025: as ``kvmIntel``, and nobody prints the module's version.
+  public static let kvmIntelWithoutVersion = BootFormat(
+    printsModuleVersion: false, initialized: "module initialized", failed: "module initialization failed")
   /// Before 7.1: when kvm_intel is loaded with tdx=1.
   public static let kvmIntel = BootFormat(
     printsModuleVersion: true, initialized: "module initialized", failed: "module initialization failed")

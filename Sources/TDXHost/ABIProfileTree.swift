@@ -56,13 +56,22 @@ public enum VersionFormat: Sendable {
   case padded
 }
 
+/// What the driver core makes around the device.
+public enum DeviceAttachment: Equatable, Sendable {
+  /// The root is a faux device with its driver, of the module `tdx_host`.
+  case faux
+  /// The root is the root device of this bus (`subsys_virtual_register`), and the device is on the bus without a driver.
+  /// Built in: no module.
+  case virtualBus(String)
+}
+
 /// What a failed INFO call makes of a read.
 public enum SEAMLDRReadError: Equatable, Sendable {
   /// The errno of the call.
   case ofTheCall
   /// This errno, whatever happened.
   case always(Errno)
-  /// INFO was called once, when the device was made: reads never fail.
+  /// INFO is called when the device is made and after each successful update; reads show what it said and never fail.
   case cached
 
   func errno(of call: Errno) -> Errno {
@@ -75,7 +84,7 @@ public enum SEAMLDRReadError: Equatable, Sendable {
 
 /// What decides which parts of the device are made (kernel-abi.md 3.1, row "visibility" of 3.4).
 public struct VisibilityRule: Equatable, Sendable {
-  /// Something that has to be true.
+  /// Something that may be true of a machine.
   public enum Requirement: Equatable, Sendable {
     /// TDX_FEATURES0 bit 1.
     case tdPreserving
@@ -85,29 +94,52 @@ public struct VisibilityRule: Equatable, Sendable {
     case loaderInfo
     /// INFO succeeds and says that updates remain.
     case remainingUpdates
+  }
 
-    /// The line with which probe refuses the whole device.
-    var refusal: String? {
-      switch self {
-      case .tdPreserving: "tdx_host: Current TDX Module cannot be updated. Consider BIOS updates"
-      case .remainingUpdates: "tdx_host: P-SEAMLDR doesn't support TDX Module updates"
-      case .noSEAMRETErratum, .loaderInfo: nil
-      }
+  /// A requirement, and the line that the kernel prints where it is not met.
+  public struct Condition: Equatable, Sendable {
+    /// What has to be true.
+    public var requirement: Requirement
+    /// The line with its prefix, `%d` standing for the negative errno; nil for none.
+    public var line: String?
+    /// Its level.
+    public var level: KernelLog.Level
+
+    /// `requirement`, else `line`.
+    public init(_ requirement: Requirement, line: String? = nil, level: KernelLog.Level = .info) {
+      self.requirement = requirement
+      self.line = line
+      self.level = level
     }
+
+    /// TDX_FEATURES0 bit 1, silently.
+    public static let tdPreserving = Condition(.tdPreserving)
+    /// TDX_FEATURES0 bit 1, else a line. `tdx-host.c` has no prefix.
+    public static let tdPreservingElseRemark = Condition(
+      .tdPreserving, line: "Current TDX Module cannot be updated. Consider BIOS updates")
+    /// No `X86_BUG_SEAMRET_INVD_VMCS`, silently.
+    public static let noSEAMRETErratum = Condition(.noSEAMRETErratum)
+    /// INFO succeeds, silently but for the SEAMCALL's own line.
+    public static let loaderInfo = Condition(.loaderInfo)
   }
 
   /// For the device at all.
-  public var device: [Requirement]
+  public var device: [Condition]
   /// For the files that ask the P-SEAMLDR.
-  public var seamldrFiles: [Requirement]
+  public var seamldrFiles: [Condition]
   /// For the upload.
-  public var upload: [Requirement]
+  public var upload: [Condition]
+  /// For nothing but their lines.
+  public var remarks: [Condition]
 
   /// Parts that need these.
-  public init(device: [Requirement] = [], seamldrFiles: [Requirement] = [], upload: [Requirement] = []) {
+  public init(
+    device: [Condition] = [], seamldrFiles: [Condition] = [], upload: [Condition] = [], remarks: [Condition] = []
+  ) {
     self.device = device
     self.seamldrFiles = seamldrFiles
     self.upload = upload
+    self.remarks = remarks
   }
 }
 

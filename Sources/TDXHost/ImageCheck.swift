@@ -11,8 +11,8 @@ public enum PreflightCheck: Equatable, Sendable {
   case allocation
   /// All present CPUs are online: EBUSY, with this line.
   case everyCPUOnline(line: String?)
-  /// A property of the image: EINVAL.
-  case image(ImageCheck)
+  /// A property of the image: EINVAL, with this line; `%u` and `%x` stand for the header's version.
+  case image(ImageCheck, line: String? = nil)
 }
 
 /// A property of an image's header that some kernel checks (kernel-abi.md 4.3). All fail with EINVAL.
@@ -39,6 +39,12 @@ public enum ImageCheck: Equatable, Sendable {
   case pageCountsMatchSize
   /// At most so many pages of sigstruct and of module.
   case pageCounts(sigstruct: UInt32, module: UInt32)
+  /// Sigstruct and module of a 0x100 image have at most so many bytes.
+  case partSizes(sigstruct: Int, module: Int)
+  /// The sigstruct of a 0x100 image has exactly so many bytes, padding included.
+  case sigstructSize(Int)
+  /// Sigstruct and module of a 0x100 image, and so their places, are multiples of 4096.
+  case wholePages
   /// The 16-bit words of the file sum up to 0.
   case checksum
 }
@@ -124,6 +130,19 @@ extension ImageCheck {
         sigstruct <= maxSigstruct && module <= maxModule,
         "the image has \(sigstruct) sigstruct and \(module) module pages, at most \(maxSigstruct) and \(maxModule) "
           + "are taken")
+    case .partSizes(let maxSigstruct, let maxModule):
+      let (sigstruct, module) = ImageLayout.partSizes(of: image)
+      try require(
+        sigstruct <= maxSigstruct && module <= maxModule,
+        "the image has \(sigstruct) bytes of sigstruct and \(module) of module, more than this kernel takes")
+    case .sigstructSize(let expected):
+      let (sigstruct, _) = ImageLayout.partSizes(of: image)
+      try require(sigstruct == expected, "the sigstruct has \(sigstruct) bytes, this kernel takes \(expected)")
+    case .wholePages:
+      let (sigstruct, module) = ImageLayout.partSizes(of: image)
+      try require(
+        sigstruct.isMultiple(of: 4096) && module.isMultiple(of: 4096),
+        "sigstruct and module have \(sigstruct) and \(module) bytes, which are not both multiples of 4096")
     case .checksum:
       let sum = stride(from: 0, to: size, by: 2).reduce(UInt16(0)) { sum, index in
         sum &+ UInt16(image[index]) &+ (index + 1 < size ? UInt16(image[index + 1]) << 8 : 0)

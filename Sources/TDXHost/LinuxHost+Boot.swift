@@ -104,7 +104,9 @@ extension LinuxHost {
         let second = try read(.cpuidConfigValue(index, half: 1), door: door)
         sysInfo.cpuidConfigValues.append([first, second])
       }
-      if profile.handoffVersion == .readAtBoot { sysInfo.store(try read(.moduleHV, door: door), of: .moduleHV) }
+      if profile.handoffVersion == .readAtBoot, sysInfo.features.contains(.tdPreserving) {
+        sysInfo.store(try read(.moduleHV, door: door), of: .moduleHV)
+      }
       return nil
     } catch {
       return error.errno
@@ -151,7 +153,20 @@ extension LinuxHost {
   /// `init_tdmr`: TDH.SYS.TDMR.INIT until RDX, the next address to initialise, is the end.
   private mutating func initialize(_ tdmr: TDMR, door: some SEAMCALLDoor) throws(SEAMCALLFailure) {
     let call = KernelCall(.sysTDMRInit, rcx: tdmr.range.lowerBound, on: 0, logsRegisters: true)
-    while try seamcall(call, door: door).rdx < tdmr.range.upperBound {}
+    // The kernel would go on for ever with a module that never gets to the end.
+    for _ in 0..<Self.tdmrInitAttempts(tdmr.range) {
+      if try seamcall(call, door: door).rdx >= tdmr.range.upperBound { return }
+    }
+    log.append(
+      .error,
+      "tdxfs: TDH.SYS.TDMR.INIT succeeds for ever without reaching the end of the TDMR at 0x"
+        + "\(String(tdmr.range.lowerBound, radix: 16)): given up, where Linux would hang")
+    throw SEAMCALLFailure(lp: 0, registers: call.registers, result: .returned(call.registers), errno: .ioError)
+  }
+
+  /// Calls after which a TDMR is given up: one a MiB, and some more. Modules do 4 MiB and more a call.
+  static func tdmrInitAttempts(_ range: Range<UInt64>) -> UInt64 {
+    4096 + ((range.upperBound - range.lowerBound) >> 20)
   }
 
   private mutating func inform(_ text: String) { log.append(.info, "virt/tdx: " + text) }

@@ -6,31 +6,49 @@ extension LinuxHost {
   /// `tdx_host_init` and probe. Called once, at the end of ``boot(door:)``; visibility is never evaluated again.
   mutating func createDevice(door: some SEAMCALLDoor) {
     device = nil
+    cachedInfo = nil
     guard isModuleInitialized else { return }
     let rules = profile.visibility
-    for requirement in rules.device where !satisfies(requirement, door: door) {
-      if let line = requirement.refusal { log.append(.error, line) }
-      return
-    }
-    let files = rules.seamldrFiles.allSatisfy { satisfies($0, door: door) }
-    let upload = rules.upload.allSatisfy { satisfies($0, door: door) }
+    guard areMet(rules.device, door: door) else { return }
+    let files = areMet(rules.seamldrFiles, door: door)
+    let upload = areMet(rules.upload, door: door)
     device = HostDevice(hasSEAMLDRFiles: files, hasUpload: upload)
+    _ = areMet(rules.remarks, door: door)
   }
 
-  private mutating func satisfies(_ requirement: VisibilityRule.Requirement, door: some SEAMCALLDoor) -> Bool {
+  /// Looks at one condition after the other, up to the first that is not met; that one's line is logged.
+  private mutating func areMet(_ conditions: [VisibilityRule.Condition], door: some SEAMCALLDoor) -> Bool {
+    for condition in conditions {
+      guard let errno = obstacle(condition.requirement, door: door) else { continue }
+      if let line = condition.line {
+        log.append(condition.level, line.replacingNumber(with: -errno.rawValue))
+      }
+      return false
+    }
+    return true
+  }
+
+  /// Why a requirement is not met; nil where it is.
+  private mutating func obstacle(_ requirement: VisibilityRule.Requirement, door: some SEAMCALLDoor) -> Errno? {
     switch requirement {
-    case .tdPreserving: return sysInfo.features.contains(.tdPreserving)
-    case .noSEAMRETErratum: return !configuration.hasSEAMRETErratum
+    case .tdPreserving: return sysInfo.features.contains(.tdPreserving) ? nil : .notSupported
+    case .noSEAMRETErratum: return configuration.hasSEAMRETErratum ? .notSupported : nil
     case .loaderInfo, .remainingUpdates:
       do throws(SEAMCALLFailure) {
-        let info = try seamldrInfo(on: 0, door: door)
-        return requirement == .loaderInfo || info.numRemainingUpdates > 0
+        let info = if let cachedInfo { cachedInfo } else { try seamldrInfo(on: 0, door: door) }
+        cachedInfo = info
+        return requirement == .remainingUpdates && info.numRemainingUpdates == 0 ? .notSupported : nil
       } catch {
-        if requirement == .loaderInfo {
-          log.append(.error, "virt/tdx: failed to get seamldr info -\(error.errno.rawValue)")
-        }
-        return false
+        return error.errno
       }
     }
+  }
+}
+
+extension String {
+  /// The line of a log with its `%d` replaced.
+  func replacingNumber(with number: Int32) -> String {
+    guard let place = firstRange(of: "%d") else { return self }
+    return self[..<place.lowerBound] + "\(number)" + self[place.upperBound...]
   }
 }

@@ -1,4 +1,3 @@
-import Basics
 import SEAM
 import SystemPackage
 
@@ -7,13 +6,12 @@ extension LinuxHost {
   /// `RDRAND_RETRY_LOOPS`: attempts in all while there is no entropy.
   static let entropyAttempts = 10
 
-  /// Whether the wrapper repeats the call: exactly TDX_RND_NO_ENTROPY, and in v1..v3 the P-SEAMLDR's code too.
+  /// Whether the wrapper repeats the call: for exactly TDX_RND_NO_ENTROPY. In v1..v3 the P-SEAMLDR has its own code in
+  /// its place.
   func isRetried(_ result: SEAMCALLResult, of call: KernelCall) -> Bool {
-    switch CompletionStatus(rawValue: result.linuxStatus) {
-    case .rndNoEntropy: true
-    case .noEntropy: profile.retriesLoaderNoEntropy && call.registers.rax >> 63 != 0
-    default: false
-    }
+    let isLoader = call.registers.rax >> 63 != 0
+    let code: CompletionStatus = isLoader && profile.retriesLoaderNoEntropy ? .noEntropy : .rndNoEntropy
+    return result.linuxStatus == code.rawValue
   }
 
   /// Executes `call`, up to ten times while there is no entropy, logs a failure, and gives the registers.
@@ -47,31 +45,28 @@ extension LinuxHost {
 
   /// `seamcall_err`, and for calls that give registers back `seamcall_err_ret`.
   mutating func logFailure(of call: KernelCall, _ result: SEAMCALLResult) {
+    let format = profile.seamcallErrorFormat
     let isLoader = call.registers.rax >> 63 != 0
-    let prefix = isLoader ? "seamldr: " : "virt/tdx: "
-    switch profile.seamcallErrorFormat {
-    case .hexadecimal:
-      log.append(
-        .error,
-        prefix
-          + "SEAMCALL (0x\(call.registers.rax.paddedHexadecimal)) failed: 0x\(result.linuxStatus.paddedHexadecimal)")
-    case .decimal:
-      let leaf = Int64(truncatingIfNeeded: call.registers.rax)
-      let digits = String(result.linuxStatus, radix: 16)
-      let status = "0x" + String(repeating: "0", count: max(0, 14 - digits.count)) + digits
-      log.append(.error, prefix + (isLoader ? "SEAMLDR" : "SEAMCALL") + " (\(leaf)) failed: \(status)")
-    }
+    let name = isLoader ? format.loaderName : "virt/tdx: SEAMCALL"
+    let leaf = (isLoader ? format.loaderLeaf : format.moduleLeaf).text(call.registers.rax)
+    let status = (isLoader ? format.loaderValue : format.moduleValue).text(result.linuxStatus)
+    log.append(.error, "\(name) (\(leaf)) failed: \(status)")
     guard call.logsRegisters else { return }
     var registers = call.registers
     if case .returned(let after) = result { registers = after }
+    let value = format.moduleValue.text
     log.append(
       .error,
-      "virt/tdx: RCX 0x\(registers.rcx.paddedHexadecimal) RDX 0x\(registers.rdx.paddedHexadecimal) "
-        + "R08 0x\(registers.r8.paddedHexadecimal)")
+      "virt/tdx: RCX \(value(registers.rcx)) RDX \(value(registers.rdx)) R08 \(value(registers.r8))")
     log.append(
       .error,
-      "virt/tdx: R09 0x\(registers.r9.paddedHexadecimal) R10 0x\(registers.r10.paddedHexadecimal) "
-        + "R11 0x\(registers.r11.paddedHexadecimal)")
+      "virt/tdx: R09 \(value(registers.r9)) R10 \(value(registers.r10)) R11 \(value(registers.r11))")
+  }
+
+  /// `pr_err_once` and its relatives: `text`, only the first time since boot.
+  mutating func logOnce(_ level: KernelLog.Level, _ text: String) {
+    guard loggedOnce.insert(text).inserted else { return }
+    log.append(level, text)
   }
 
   /// `WARN_ON_ONCE` at `site`: the kernel prints a block of registers and a backtrace, tdxfs its first line only, and
@@ -87,5 +82,6 @@ enum WarnSite: String, Hashable, Sendable {
   case shutdown = "tdx_module_shutdown"
   case refreshVersion = "tdx_module_refresh_version"
   case runUpdate = "tdx_module_run_update"
+  case loaderInfo = "seamldr_install_module"
   case postUpdate = "tdx_module_post_update"
 }

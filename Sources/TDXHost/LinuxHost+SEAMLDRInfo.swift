@@ -4,7 +4,7 @@ import SystemPackage
 
 /// The files that ask the P-SEAMLDR (`seamldr_get_info`). They work also when the module is lost.
 extension LinuxHost {
-  /// `seamldr_version_show`: an INFO call on every read. Errors are the call's (kernel-abi.md 5.5), or what the
+  /// `seamldr_version_show`: an INFO call on every read, but for the profile that caches. Errors are the call's (kernel-abi.md 5.5), or what the
   /// profile makes of them.
   public mutating func seamldrVersion(door: some SEAMCALLDoor) throws(Errno) -> ModuleVersion {
     try read(door: door).version
@@ -16,6 +16,7 @@ extension LinuxHost {
   }
 
   private mutating func read(door: some SEAMCALLDoor) throws(Errno) -> SEAMLDRInfo {
+    if profile.seamldrReadError == .cached, let cachedInfo { return cachedInfo }
     do throws(SEAMCALLFailure) {
       return try seamldrInfo(on: onlineCPUs.first ?? 0, door: door)
     } catch {

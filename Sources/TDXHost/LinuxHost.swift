@@ -40,7 +40,11 @@ public struct LinuxHost: Sendable {
   /// TDs that exist (`tdx_guest_keyid_pool` is not empty): the rule of kernel-abi.md 5.8 looks at it.
   public var tdsExist = false
 
+  /// What INFO said, for the profiles that ask only now and then.
+  public internal(set) var cachedInfo: SEAMLDRInfo?
+
   var warned: Set<WarnSite> = []
+  var loggedOnce: Set<String> = []
   /// The page in which INFO buffers lie.
   var infoPage: UInt64?
 

@@ -69,10 +69,12 @@ extension ModuleUpdate {
       settle(pending.call, result, host: &host)
       acknowledge()
     case .sysInit:
-      let errno = settle(pending.call, result, host: &host)
-      host.finishSysInit(errno)
+      let failure = outcome(of: pending.call, result, host: &host)
+      host.finishSysInit(failure?.errno)
       // On success the same CPU goes on with LP.INIT.
-      if errno != nil { acknowledge() }
+      guard let failure else { return }
+      fail(failure.errno, host: &host)
+      acknowledge()
     case .lpInit:
       if settle(pending.call, result, host: &host) == nil, host.isLPInitialized.indices.contains(pending.call.lp) {
         host.isLPInitialized[pending.call.lp] = true
@@ -80,6 +82,8 @@ extension ModuleUpdate {
       acknowledge()
     case .update:
       completeUpdate(pending.call, result, host: &host)
+    case .reloadInfo:
+      completeReloadInfo(pending.call, result, host: &host, door: door)
     case .refresh(let index):
       completeRefresh(index, pending.call, result, host: &host)
     }
@@ -125,15 +129,16 @@ extension ModuleUpdate {
   }
 
   private mutating func completeUpdate(_ call: KernelCall, _ result: SEAMCALLResult, host: inout LinuxHost) {
-    if let errno = settle(call, result, host: &host) {
+    if let (errno, number) = updateFailure(call, result, host: &host) {
       for line in host.profile.failureLog where line.occasion == .update {
-        host.log.append(.error, line.text(errno: errno))
+        host.log.append(line.level, line.text.replacingNumber(with: number))
       }
+      fail(errno, host: &host)
       acknowledge()
       return
     }
     switch host.profile.refresh {
-    case .updateVersion, .updateVersionAndHandoff:
+    case .updateVersion, .allMetadata:
       host.isModuleInitialized = true
       acknowledge()
     case .wholeVersionInStopMachine:
@@ -141,16 +146,45 @@ extension ModuleUpdate {
     }
   }
 
-  /// Maps and logs like any SEAMCALL; a failure is noted. Nil is success.
+  /// What `tdx_module_run_update` makes of the result: errno, and the number in its line. Nil is success, or looks like it.
+  private mutating func updateFailure(
+    _ call: KernelCall, _ result: SEAMCALLResult, host: inout LinuxHost
+  ) -> (errno: Errno, number: Int32)? {
+    switch host.profile.updateFailure {
+    case .common:
+      return outcome(of: call, result, host: &host).map { ($0.errno, -$0.errno.rawValue) }
+    case .statusCutTo32Bits:
+      guard result.linuxStatus != 0 else { return nil }
+      let failure = SEAMCALLFailure(
+        lp: call.lp, registers: call.registers, result: result, errno: result.linuxErrno ?? .ioError)
+      record.failures.append(failure)
+      let number = Int32(truncatingIfNeeded: result.linuxStatus)
+      guard number != 0 else {
+        record.overlooked = failure
+        return nil
+      }
+      return (failure.errno, number)
+    }
+  }
+
+  /// Maps and logs like any SEAMCALL; a failure ends the update. Nil is success.
   @discardableResult
   private mutating func settle(_ call: KernelCall, _ result: SEAMCALLResult, host: inout LinuxHost) -> Errno? {
+    guard let failure = outcome(of: call, result, host: &host) else { return nil }
+    fail(failure.errno, host: &host)
+    return failure.errno
+  }
+
+  /// Maps and logs like any SEAMCALL, and notes a failure. Nil is success.
+  private mutating func outcome(
+    of call: KernelCall, _ result: SEAMCALLResult, host: inout LinuxHost
+  ) -> SEAMCALLFailure? {
     do throws(SEAMCALLFailure) {
       _ = try host.settle(call, result)
       return nil
     } catch {
       record.failures.append(error)
-      fail(error.errno, host: &host)
-      return error.errno
+      return error
     }
   }
 
@@ -159,8 +193,8 @@ extension ModuleUpdate {
     if !waiting.isEmpty { waiting.removeLast() }
   }
 
-  /// The CPU at work has failed: no further state is entered, and of the others only those go on that have seen this state
-  /// already. The result is that of the last one.
+  /// The CPU at work has failed: no further state is entered, and of the others only those go on that execute this state all
+  /// the same. The result is that of the last one.
   private mutating func fail(_ errno: Errno, host: inout LinuxHost) {
     record.errno = errno
     guard !hasFailed else { return }
@@ -168,29 +202,40 @@ extension ModuleUpdate {
     record.stage = .lockStep(state)
     record.cause = record.failures.last
     let others = max(0, waiting.count - 1)
-    let stragglers = min(others, max(0, schedule.stragglers(among: others, in: state)))
-    waiting = Array(waiting.suffix(stragglers + 1))
-    guard record.isShutDown else { return }
+    switch host.profile.afterFailure {
+    case .fastForward:
+      // `tdx_module_set_error`, at the latest in the last state.
+      host.isModuleInitialized = false
+    case .leave:
+      let stragglers = min(others, max(0, schedule.stragglers(among: others, in: state)))
+      waiting = Array(waiting.suffix(stragglers + 1))
+      guard record.isShutDown else { return }
+    }
     for line in host.profile.failureLog where line.occasion == .afterShutdown {
-      host.log.append(.error, line.text(errno: errno))
+      host.logOnce(line.level, line.text)
     }
   }
 
   /// stop_machine returns.
   private mutating func leave(host: inout LinuxHost) {
     guard !hasFailed else { return finish(host: &host) }
-    switch host.profile.refresh {
-    case .updateVersion, .updateVersionAndHandoff: phase = .refresh(0)
-    case .wholeVersionInStopMachine: succeed(host: &host)
+    switch (host.profile.refresh, host.profile.seamldrReadError) {
+    case (.wholeVersionInStopMachine, _): succeed(host: &host)
+    case (.updateVersion, .cached), (.allMetadata, .cached): phase = .reloadInfo
+    case (.updateVersion, _), (.allMetadata, _): phase = .refresh(0)
     }
   }
-}
 
-extension FailureLine {
-  /// The line, with `%d` replaced by the negative errno.
-  func text(errno: Errno) -> String {
-    guard let place = text.firstRange(of: "%d") else { return text }
-    return text[..<place.lowerBound] + "\(-errno.rawValue)" + text[place.upperBound...]
+  /// The profile that keeps INFO asks again; a failure is a warning.
+  private mutating func completeReloadInfo(
+    _ call: KernelCall, _ result: SEAMCALLResult, host: inout LinuxHost, door: some SEAMCALLDoor
+  ) {
+    if outcome(of: call, result, host: &host) == nil {
+      host.cachedInfo = SEAMLDRInfo(door.readPhysical(call.registers.rcx, count: SEAMLDRInfo.size))
+    } else {
+      host.warnOnce(.loaderInfo, cpu: call.lp)
+    }
+    phase = .refresh(0)
   }
 }
 

@@ -1,3 +1,4 @@
+import Basics
 import SEAM
 import SystemPackage
 
@@ -14,7 +15,7 @@ extension ModuleUpdate {
           call: KernelCall(.info, rcx: host.infoBuffer(), on: host.onlineCPUs.first ?? 0), purpose: .loaderInfo)
       }
     case .remainingUpdates:
-      if loaderInfo?.numRemainingUpdates == 0 {
+      if (loaderInfo ?? host.cachedInfo)?.numRemainingUpdates == 0 {
         refuse(check, .noSpace, "no updates remain", host: &host)
         return nil
       }
@@ -33,10 +34,11 @@ extension ModuleUpdate {
           check, .resourceBusy, "CPU \(offline.map(String.init).joined(separator: ", ")) is offline", host: &host)
         return nil
       }
-    case .image(let imageCheck):
+    case .image(let imageCheck, let line):
       do throws(ImageRefusal) {
         try imageCheck.apply(to: image, layout: host.profile.layout)
       } catch {
+        if let line { host.log.append(.error, ImageLayout.naming(versionOf: image, in: line)) }
         refuse(check, .invalidArgument, error.sentence, host: &host)
         return nil
       }
@@ -60,5 +62,17 @@ extension ModuleUpdate {
       refuse(
         .seamldrInfo(failure: errno), errno ?? error.errno, "the P-SEAMLDR's INFO call failed", host: &host)
     }
+  }
+}
+
+extension ImageLayout {
+  /// `line` with `%u` and `%x` replaced by the version in the header of `image`.
+  static func naming(versionOf image: [UInt8], in line: String) -> String {
+    let version: UInt16 = (try? ByteReader(image).integer(at: ImageHeader.version)) ?? 0
+    for (conversion, radix) in [("%u", 10), ("%x", 16)] {
+      guard let place = line.firstRange(of: conversion) else { continue }
+      return line[..<place.lowerBound] + String(version, radix: radix) + line[place.upperBound...]
+    }
+    return line
   }
 }

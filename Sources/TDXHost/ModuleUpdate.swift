@@ -19,6 +19,8 @@ public struct ModuleUpdate: Sendable {
     case preflight(Int)
     /// In the lock step of all CPUs.
     case lockStep
+    /// After it, in the profile that keeps INFO: INFO again.
+    case reloadInfo
     /// After it: field `index` of what is read again.
     case refresh(Int)
     case finished
@@ -40,6 +42,7 @@ public struct ModuleUpdate: Sendable {
     case sysInit
     case lpInit
     case update
+    case reloadInfo
     /// Reading the version again, inside (`merged`) or after stop_machine.
     case refresh(Int)
   }
@@ -81,7 +84,7 @@ public struct ModuleUpdate: Sendable {
     switch phase {
     case .lockStep: true
     case .refresh: refreshesInLockStep
-    case .preflight, .finished: false
+    case .preflight, .reloadInfo, .finished: false
     }
   }
 
@@ -125,6 +128,9 @@ public struct ModuleUpdate: Sendable {
         if let call = check(host.profile.preflight[index], index: index, host: &host, door: door) { return call }
       case .lockStep:
         if let call = nextInLockStep(host: &host) { return call }
+      case .reloadInfo:
+        return Pending(
+          call: KernelCall(.info, rcx: host.infoBuffer(), on: host.onlineCPUs.first ?? 0), purpose: .reloadInfo)
       case .refresh(let index):
         if let call = nextRefresh(index, host: &host) { return call }
       case .finished:
@@ -150,7 +156,8 @@ public struct ModuleUpdate: Sendable {
     case .firstOnline: lead = host.onlineCPUs.first ?? 0
     }
     if host.profile.handoffVersion == .readAtBoot { moduleHV = host.sysInfo.moduleHV }
-    freshInfo = host.sysInfo
+    // Where all is read, it is read into an empty structure.
+    if case .allMetadata = host.profile.refresh { freshInfo = SysInfo() } else { freshInfo = host.sysInfo }
     return true
   }
 

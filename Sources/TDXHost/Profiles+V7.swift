@@ -15,15 +15,16 @@ extension ABIProfile {
       .image(.largerThanModuleOffset),
       .image(.version(0x100)),
       .image(.reserved(20..<4096)),
+      .image(.moduleOffsetInside),
       .image(.lengthMatchesSize),
       .image(.signature(at: 8)),
-      .image(.pageCounts(sigstruct: 4, module: 496)),
-      .image(.moduleOffsetAligned),
+      .image(.partSizes(sigstruct: 4 * 4096, module: 496 * 4096)),
+      .image(.wholePages),
     ]
     profile.layout = .tdxBlob(sigstructPages: .refused(above: 4), modulePages: .refused(above: 496))
     profile.handoffVersion = .readAtBoot
     profile.shutdownFlag = .ifUpdateCompatibility
-    profile.refresh = .updateVersionAndHandoff
+    profile.refresh = .allMetadata(kept: .updateVersion)
     profile.uploadErrors = UploadErrorMap([
       .resourceBusy: .deviceBusy, .ioError: .hwError, .noMemory: .readWriteError,
     ])

@@ -5,6 +5,7 @@ extension ABIProfile {
     name: "v8",
     root: "devices/faux/tdx_host",
     device: "",
+    attachment: .faux,
     files: [
       HostFile("version", mode: 0o444, .version(.padded)),
       HostFile("seamldr_version", mode: 0o400, .seamldrVersion(.padded)),
@@ -29,6 +30,7 @@ extension ABIProfile {
     handoffVersion: .readAtShutdownElseZero,
     shutdownFlag: .always,
     shutdownFailure: .busyElseLoggedIOError,
+    updateFailure: .common,
     resetsOfflineCPUs: true,
     afterFailure: .leave,
     refresh: .updateVersion,

@@ -44,6 +44,9 @@ public struct UpdateRecord: Equatable, Sendable {
   /// The first INSTALL was made: the module that ran before is out of reach until the last one succeeds or fails
   /// recoverably.
   public var hasInstallBegun = false
+  /// A TDH.SYS.UPDATE that failed without the kernel noticing: the update counts as a success, and the module is not
+  /// ready.
+  public var overlooked: SEAMCALLFailure?
   /// CPUs that took part.
   public var onlineCPUs: Int
   /// Present CPUs that did not, because they were offline.

@@ -329,8 +329,8 @@ struct FailureTests {
     #expect(
       host.lines == [
         "virt/tdx: SEAMCALL (0x0000000000000035) failed: 0xc000050900000000",
-        "seamldr: update failed, SEAMCALLs will report failure until TDs killed",
         "virt/tdx: update failed (-5)",
+        "seamldr: update failed, SEAMCALLs will report failure until TDs killed",
       ])
   }
 

@@ -78,9 +78,11 @@ struct ImageCheckTests {
     },
     Spoiled("length", .lengthMatchesSize, blob()) { $0[16] = 1 },
     Spoiled("signature", .signature(at: 8), blob()) { $0[8] = 0 },
-    Spoiled("five sigstruct pages", .pageCounts(sigstruct: 4, module: 496), blob(sigstructPages: 5)),
-    Spoiled("497 module pages", .pageCounts(sigstruct: 4, module: 496), blob(modulePages: 497)),
-    Spoiled("alignment last", .moduleOffsetAligned, blob()) { $0.store(UInt32(8193), at: 4) },
+    Spoiled("no sigstruct", .moduleOffsetInside, blob()) { $0.store(UInt32(4096), at: 4) },
+    Spoiled("five sigstruct pages", .partSizes(sigstruct: 16384, module: 2_031_616), blob(sigstructPages: 5)),
+    Spoiled("497 module pages", .partSizes(sigstruct: 16384, module: 2_031_616), blob(modulePages: 497)),
+    Spoiled("a byte too many", .partSizes(sigstruct: 16384, module: 2_031_616), blob(modulePages: 496, tail: 1)),
+    Spoiled("alignment last", .wholePages, blob()) { $0.store(UInt32(8193), at: 4) },
   ]
 
   @Test("v8 refuses and touches nothing", arguments: spoiledV8)

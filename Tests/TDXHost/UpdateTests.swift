@@ -160,7 +160,7 @@ struct UpdateTests {
     #expect(firmware.transcript().first == "TDH.SYS.SHUTDOWN@0")
     #expect(
       host.lines == [
-        "virt/tdx: version 1.5.24 -> 1.5.28"
+        "virt/tdx: Module version: 1.5.28", "virt/tdx: version 1.5.24 -> 1.5.28",
       ])
     #expect(update(&host, firmware).shutdownOperand == 0x10002)
   }
@@ -193,7 +193,8 @@ struct UpdateTests {
 
   @Test("profiles have names of their own; the default is first")
   func names() {
-    #expect(ABIProfile.all.map(\.name) == ["v8", "selector", "merged", "v7"])
+    #expect(
+      ABIProfile.all.map(\.name) == ["v8", "v1", "v2", "v3", "v4", "v5", "v6", "v7", "v9", "v10", "merged", "selector"])
     #expect(ABIProfile.named("v0") == nil)
   }
 }
