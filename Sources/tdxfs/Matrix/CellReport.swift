@@ -3,7 +3,7 @@
 struct CellReport: Equatable {
   /// What the client believes.
   var client: ClientVerdict
-  /// The module's version file before and after, or the errno of reading it.
+  /// The module's version file before and after, `-` when it could not be read.
   var versionBefore: String
   var versionAfter: String
   /// `error` of the upload device, `-` for none.
