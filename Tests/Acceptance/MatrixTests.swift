@@ -50,21 +50,17 @@ private struct Kernel {
     "selector-new": ("tdx_module", ["version", "seamldr_version", "num_remaining_updates"]),
   ]
 
-  static func isSelector(_ client: String) -> Bool { needs[client] != nil }
-
-  /// Whether `client` finds its files here.
-  func has(filesOf client: String) -> Bool {
-    guard let needs = Self.needs[client] else { return true }
-    return needs.upload == upload && needs.files.isSubset(of: files)
-  }
-
   /// The words that a cell may have. `firmware` is what the firmware makes of the image once it gets it, `isWanted`
   /// whether a selector would install it.
   func expected(
     _ client: String, module: String, header: String, firmware: String = "ok", isWanted: Bool = true
   ) -> [String] {
-    guard has(filesOf: client) else { return ["no-file"] }
-    if Self.isSelector(client), !isWanted { return ["skipped"] }
+    if let needs = Self.needs[client] {
+      // It reads, decides, and only then looks for the upload.
+      guard needs.files.isSubset(of: files) else { return ["no-file"] }
+      guard isWanted else { return ["skipped"] }
+      guard needs.upload == upload else { return ["no-file"] }
+    }
     // The first page alone never adds up to an image (4.3). Of v9 the reference says both that the page counts are
     // compared with the size and that they are not.
     if client == "short-write" { return self.header == header && isV9 ? ["refused", "lost"] : ["refused"] }
