@@ -1,3 +1,5 @@
+import ModuleImage
+
 /// What one try has left behind: read from the machine, beside what the client believes. It travels from the process of
 /// the cell to the matrix as `key=value` lines.
 struct CellReport: Equatable {
@@ -43,12 +45,15 @@ extension CellReport {
   private var wasUploaded: Bool { result != "-" && result != "nothing-staged" }
 
   /// The report in one word and why, given the version that the image has.
-  func outcome(expecting version: String) -> (word: CellWord, reason: String) {
+  func outcome(expecting version: ModuleVersion) -> (word: CellWord, reason: String) {
     if wasUploaded {
       if lost != "none" { return (.lost, why) }
       if error.hasSuffix(":device-busy") { return (.busy, why) }
       if error != "-" { return (.refused, why) }
-      guard versionAfter == version else { return (.wrong, "version is \(versionAfter), not \(version): \(why)") }
+      // As numbers: the first kernels print 1.5.5.
+      guard ModuleVersion(versionAfter) == version else {
+        return (.wrong, "version is \(versionAfter), not \(version): \(why)")
+      }
       return (.ok, why)
     }
     switch client {

@@ -89,21 +89,22 @@ struct MatrixRunner {
     func result(_ word: CellWord, _ reason: String, _ report: CellReport? = nil) -> MatrixResult {
       MatrixResult(cell: cell, word: word, reason: reason, report: report, milliseconds: milliseconds)
     }
-    var status: Int32 = 0
-    guard waitpid(running.pid, &status, WNOHANG) == running.pid else {
-      guard elapsed > .seconds(seconds) else { return nil }
-      kill(-running.pid, SIGKILL)
-      waitpid(running.pid, nil, 0)
-      return result(.timeout, "it did not end within \(seconds) seconds")
-    }
-    // Whatever the client has left behind in its group ends with it.
+    var information = siginfo_t()
+    waitid(P_PID, id_t(running.pid), &information, WEXITED | WNOHANG | WNOWAIT)
+    let hasEnded = information.si_signo == SIGCHLD
+    guard hasEnded || elapsed > .seconds(seconds) else { return nil }
+    // Before the cell is waited for, so that its group cannot be anybody else's yet. Whatever a client has left behind
+    // ends with it.
     kill(-running.pid, SIGKILL)
+    var status: Int32 = 0
+    waitpid(running.pid, &status, 0)
+    guard hasEnded else { return result(.timeout, "it did not end within \(seconds) seconds") }
     guard let report = CellReport(lines: Self.text(running.output)) else {
       let said = Self.text(running.output + ".errors").split(separator: "\n").last.map(String.init)
       return result(
         .untried, said ?? "it ended with status \(SupervisedCommand.exitStatus(ofWaitStatus: status))")
     }
-    let (word, reason) = report.outcome(expecting: cell.image.version.description)
+    let (word, reason) = report.outcome(expecting: cell.image.version)
     return result(word, reason, report)
   }
 
