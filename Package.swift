@@ -48,7 +48,8 @@ let package = Package(
     .executableTarget(
       name: "tdxfs",
       dependencies: [
-        "Basics", "ControlTree", "FuseKit", "Kernfs", "KernfsFuse", "ModuleImage", "Platform", "SEAM", .system,
+        "Basics", "ControlTree", "FuseKit", "Kernfs", "KernfsFuse", "ModuleImage", "Platform", "SEAM", "TDXHost",
+        .system,
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
 

@@ -5,6 +5,7 @@ struct ImageCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "image", abstract: "Read, check and make update images.",
     subcommands: [
-      ImageInspectCommand.self, ImageVerifyCommand.self, ImageForgeCommand.self, ImageCatalogCommand.self,
+      ImageInspectCommand.self, ImageVerifyCommand.self, ImageForgeCommand.self, ImageConvertCommand.self,
+      ImageCatalogCommand.self,
     ])
 }

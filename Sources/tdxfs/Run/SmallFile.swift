@@ -44,25 +44,29 @@ enum SmallFile {
   }
 
   /// What is at `path`; nil when there is nothing.
-  static func kind(of path: FilePath) throws(Errno) -> EntryKind? {
+  static func kind(of path: FilePath) throws(Errno) -> EntryKind? { try kind(of: path.string, in: AT_FDCWD) }
+
+  private static func kind(of name: String, in directory: Int32) throws(Errno) -> EntryKind? {
     var status = stat()
-    guard lstat(path.string, &status) == 0 else {
+    guard fstatat(directory, name, &status, AT_SYMLINK_NOFOLLOW) == 0 else {
       if errno == ENOENT { return nil }
       throw Errno(rawValue: errno)
     }
     switch status.st_mode & S_IFMT {
     case S_IFDIR: return .directory
-    case S_IFLNK: return .symbolicLink(target: try linkTarget(of: path))
+    case S_IFLNK: return .symbolicLink(target: try linkTarget(of: name, in: directory))
     default: return .file
     }
   }
 
   /// The target of the link at `path`.
-  static func linkTarget(of path: FilePath) throws(Errno) -> String {
+  static func linkTarget(of path: FilePath) throws(Errno) -> String { try linkTarget(of: path.string, in: AT_FDCWD) }
+
+  private static func linkTarget(of name: String, in directory: Int32) throws(Errno) -> String {
     let room = Int(PATH_MAX)
     let target = [UInt8](unsafeUninitializedCapacity: room) { buffer, count in
       guard let start = buffer.baseAddress else { return }
-      count = max(0, readlink(path.string, start, room))
+      count = max(0, readlinkat(directory, name, start, room))
     }
     guard !target.isEmpty else { throw Errno(rawValue: errno) }
     return String(decoding: target, as: UTF8.self)
@@ -78,7 +82,7 @@ enum SmallFile {
         String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self)
       }
       guard name != ".", name != ".." else { continue }
-      entries[name] = try kind(of: path.appending(name))
+      entries[name] = try kind(of: name, in: dirfd(directory))
     }
     return entries
   }
