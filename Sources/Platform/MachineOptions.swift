@@ -85,7 +85,8 @@ public struct MachineOptions: Equatable, Sendable {
 
   /// The names of the options that are about the machine.
   public static let names = [
-    "abi", "device", "layout", "cpu", "module", "seamldr", "lps", "memory", "updates", "keys", "erratum", "td_preserving",
+    "abi", "device", "layout", "cpu", "module", "seamldr", "lps", "memory", "updates", "keys", "erratum",
+    "td_preserving",
     "alias", "seed", "control",
   ]
 

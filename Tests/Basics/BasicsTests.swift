@@ -67,7 +67,7 @@ struct SeededGeneratorTests {
   }
 }
 
-@Suite("A worker", .timeLimit(.minutes(1)))
+@Suite("A worker", .timeLimit(.minutes(10)))
 struct WorkerTests {
   @Test("runs jobs in their order, on a thread of its own")
   func order() {

@@ -1,7 +1,7 @@
 import ModuleImage
 import Testing
 
-@Suite("The catalogue", .timeLimit(.minutes(1)))
+@Suite("The catalogue", .timeLimit(.minutes(10)))
 struct ImageCatalogTests {
   @Test("Twenty images and the mapping file lie where Intel's scripts look for them")
   func paths() throws {

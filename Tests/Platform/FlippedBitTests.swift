@@ -13,7 +13,7 @@ struct FlippedBitTests {
   /// either signed, or the key, or the signature.
   @Test("in any byte of the sigstruct: firmware-invalid, TDX lost, no update spent")
   func sigstruct() throws {
-    let bench = try Bench()
+    let bench = try Bench(["memory": "1"])
     let image = try Images.forge("1.5.28")
     for byte in 0..<SEAMSigstruct.size {
       var broken = image
@@ -24,7 +24,7 @@ struct FlippedBitTests {
 
   @Test("in the module: EBADHASH or an earlier refusal, and there is no module any more")
   func module() throws {
-    let bench = try Bench()
+    let bench = try Bench(["memory": "1"])
     let image = try Images.forge("1.5.28")
     var generator = SeededGenerator(seed: 7)
     for _ in 0..<300 {
@@ -37,7 +37,7 @@ struct FlippedBitTests {
 
   @Test("in the padding behind the sigstruct, the checksum or the length: no effect, v8 does not look at them")
   func padding() throws {
-    let bench = try Bench(["updates": "100"])
+    let bench = try Bench(["updates": "100", "memory": "1"])
     let image = try Images.forge("1.5.28")
     for byte in [2, 3, 16, 17, 18, 19, 4096 + 2048, 4096 + 3000, 8191] {
       var changed = image

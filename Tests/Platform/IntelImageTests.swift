@@ -60,7 +60,7 @@ struct IntelImageTests {
 
   @Test("with one flipped bit in sigstruct or module lose TDX and cost no update")
   func flips() throws {
-    let bench = try Bench(["abi": "selector", "module": "1.5.05"])
+    let bench = try Bench(["abi": "selector", "module": "1.5.05", "memory": "1"])
     let image = try IntelBinaries.image("1.5.16")
     var generator = SeededGenerator(seed: 11)
     for round in 0..<200 {
