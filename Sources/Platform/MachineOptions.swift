@@ -83,8 +83,8 @@ public struct MachineOptions: Equatable, Sendable {
 
   /// The names of the options that are about the machine.
   public static let names = [
-    "abi", "device", "layout", "cpu", "module", "seamldr", "lps", "memory", "updates", "keys", "erratum", "td_preserving", "seed",
-    "control",
+    "abi", "device", "layout", "cpu", "module", "seamldr", "lps", "memory", "updates", "keys", "erratum",
+    "td_preserving", "seed", "control",
   ]
 
   /// Takes the option `name=value`; false when the name is none of ``names``.

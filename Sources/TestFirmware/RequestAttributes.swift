@@ -65,7 +65,9 @@ struct TriggerBatchedRequestsAttribute: TextAttribute {
       guard !state.configuration.holdsRequests else { throw .resourceBusy }
       state.configuration.holdsRequests = true
       let (name, count) = (module.nameToLoad(state.configuration.name), state.configuration.numRequests)
-      let how = isAsynchronous ? "batched loading '\(name)' custom fallback mechanism" : "batched sync firmware loading '\(name)'"
+      let how =
+        isAsynchronous
+        ? "batched loading '\(name)' custom fallback mechanism" : "batched sync firmware loading '\(name)'"
       module.log(.info, "\(how) \(count) times")
       for request in 0..<count {
         module.failDirectLoad(name)

@@ -124,7 +124,8 @@ struct PrivateView {
     let path: FilePath = "/proc/config.gz"
     do throws(Errno) {
       guard try SmallFile.kind(of: path) != nil else {
-        Output.complain("this host's kernel has no \(path) (CONFIG_IKCONFIG_PROC) to lay one over: kernel selftests may skip")
+        Output.complain(
+          "this host's kernel has no \(path) (CONFIG_IKCONFIG_PROC) to lay one over: kernel selftests may skip")
         return
       }
       try overlay.lay(KernelConfiguration.gzip(KernelConfiguration.testFirmware.utf8), over: path)
