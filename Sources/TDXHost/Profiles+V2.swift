@@ -5,7 +5,7 @@ extension ABIProfile {
     var profile = v3
     profile.name = "v2"
     profile.files = [
-      HostFile("version", mode: 0o444, .version(.padded)),
+      HostFile("version", mode: 0o444, .version(.unpadded)),
       HostFile("seamldr/version", mode: 0o444, .seamldrVersion(.unpadded)),
       HostFile("seamldr/num_remaining_updates", mode: 0o444, .numRemainingUpdates),
     ]

@@ -51,20 +51,21 @@ struct RunTests {
     #expect(finished.errors == "tdxfs: no-such-command: command not found\n")
   }
 
-  /// Mounts of the system; other tests mount machines in /tmp meanwhile.
-  private func hostMounts() throws -> [Substring] {
-    try File.read("/proc/mounts").split(separator: "\n").filter { !$0.contains(" /tmp/") }
-  }
-
   @Test("nothing stays behind: neither mounts nor files, also when the command is killed")
   func nothingStays() async throws {
     let scratch = try TemporaryDirectory()
     defer { scratch.remove() }
-    let before = try hostMounts()
+    // Other tests mount and unmount meanwhile, in temporary directories of their own.
+    func mounts() throws -> [Substring] {
+      try File.read("/proc/mounts").split(separator: "\n").filter {
+        $0.contains(scratch.path) || !$0.contains(" /tmp/")
+      }
+    }
+    let before = try mounts()
     let finished = try await Command.run(
       [try Tdxfs.binary(), "run", "--", "sh", "-c", "kill -9 $$"], variables: ["TMPDIR": scratch.path])
     #expect(finished.status == 137, "\(finished)")
-    #expect(try hostMounts() == before)
+    #expect(try mounts() == before)
     let left = try await Command.run(["ls", "-A", scratch.path])
     #expect(left.output == "")
   }

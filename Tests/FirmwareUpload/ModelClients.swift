@@ -27,6 +27,8 @@ final class ModelClients: FirmwareUploadDriver, @unchecked Sendable {
   private var device: FirmwareUploadDevice?
   private let tree = Tree(clock: { Timestamp(seconds: 1) })
   private var nodes: [KernelModel.File: NodeID] = [:]
+  /// The device has asked its driver to stop.
+  private var isAsked = false
   private var directory: NodeID?
   /// What was done so far, for a failure's message.
   private(set) var history: [String] = []
@@ -140,8 +142,10 @@ final class ModelClients: FirmwareUploadDriver, @unchecked Sendable {
     let wanted = attempt {
       try model.write(&clients[index].descriptor, at: offset, bytes, hasRawIO: client.caller.uid == 0)
     }
-    let start = String(decoding: bytes.prefix(24), as: UTF8.self)
-    compare("\(isPositioned ? "pwrite" : "write") \(bytes.count) '\(start)' @\(offset) to \(told(index))", got, wanted)
+    let start = client.descriptor.file == .data ? "bytes" : "\(String(decoding: bytes.prefix(24), as: UTF8.self))"
+    compare(
+      "\(isPositioned ? "pwrite" : "write") \(bytes.count) \(start.debugDescription) @\(offset) to \(told(index))", got,
+      wanted)
     if case .success(let count) = wanted, !isPositioned { clients[index].position += Int64(count) }
   }
 
@@ -252,7 +256,8 @@ final class ModelClients: FirmwareUploadDriver, @unchecked Sendable {
     model.enter(phase)
     lookAround(everywhere: true)
     for _ in 0..<Int.random(in: 0..<4, using: &random) where budget > 0 && difference == nil { step() }
-    if model.isCancelled {
+    compare("asked to stop", isAsked, model.isCancelled)
+    if isAsked {
       model.fail("user-abort")
       throw .userAbort
     }
@@ -269,7 +274,9 @@ final class ModelClients: FirmwareUploadDriver, @unchecked Sendable {
 
   func prepare(image: [UInt8]) throws(FirmwareUploadError) {
     compare("the image", image, model.staged)
-    model.isCancelled = model.isRemoved
+    // As both of the kernel's test drivers do.
+    model.isCancelled = false
+    isAsked = false
     try inCall("preparing")
   }
 
@@ -285,7 +292,7 @@ final class ModelClients: FirmwareUploadDriver, @unchecked Sendable {
 
   func pollComplete() throws(FirmwareUploadError) { try inCall("programming") }
 
-  func cancel() {}
+  func cancel() { isAsked = true }
 
   // MARK: Comparing
 
