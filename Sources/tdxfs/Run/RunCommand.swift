@@ -63,7 +63,9 @@ struct RunCommand: ParsableCommand {
   /// With a machine that is mounted already.
   private func run(_ words: [String], at machine: MountedMachine) throws -> Int32 {
     let status = try machine.status()
-    guard let cpu = status["cpu"].flatMap(CPUModel.init(rawValue:)), let lps = status["lps"].flatMap(Int.init) else {
+    guard let cpu = status["cpu"].flatMap(CPUModel.init(rawValue:)), let lps = status["lps"].flatMap(Int.init),
+      let place = status["abi"].flatMap(DevicePlace.init(abi:))
+    else {
       throw Failure.refused("\(machine.mountPoint) does not tell what machine it is")
     }
     let errata = String(decoding: try machine.read("errata"), as: UTF8.self)
@@ -73,7 +75,7 @@ struct RunCommand: ParsableCommand {
     let view = try PrivateView.enter()
     try view.show(
       PrivateView.Contents(
-        machine: machine.hasSysLayout ? .sys(machine.mountPoint) : .device(machine.mountPoint, lists),
+        machine: machine.hasSysLayout ? .sys(machine.mountPoint) : .device(machine.mountPoint, place, lists),
         control: machine.control,
         processors: ProcessorInformation(
           hasTDX: true, hasSeamretInvdVMCS: errata.contains(Erratum.seamretInvdVMCS.rawValue)),
