@@ -1,3 +1,4 @@
+import Platform
 import SystemPackage
 
 /// What of the machine is to be seen under `/sys`: a tree, partly on a mount, partly made for the occasion.
@@ -45,9 +46,9 @@ indirect enum MachineTree {
 enum MachineMount {
   /// Mounted with `layout=sys`: its root is a `/sys` tree.
   case sys(FilePath)
-  /// Mounted with `layout=device`: its root is the `tdx_host` directory. `processors` is a directory with the live lists
-  /// of CPUs.
-  case device(FilePath, processors: FilePath)
+  /// Mounted with `layout=device`: its root is the directory of the device, in its place in `/sys`. `processors` is a
+  /// directory with the live lists of CPUs.
+  case device(FilePath, DevicePlace, processors: FilePath)
 
   /// Whether it is the machine of `device=test_firmware`.
   func hasTestFirmware() throws(Errno) -> Bool {
@@ -68,28 +69,38 @@ enum MachineMount {
       classes["firmware"] = .replacement(root.appending("class/firmware"))
       tree["class"] = .directory(classes)
       return .directory(tree)
-    case .device(let root, let processors):
+    case .device(let root, let place, let processors):
       let cpu: MachineTree = .directory([
         "online": .existing(processors.appending("online")), "present": .existing(processors.appending("present")),
         "possible": .existing(processors.appending("possible")),
       ])
-      var devices: [String: MachineTree] = ["system": .directory(["cpu": cpu])]
-      guard try !SmallFile.list(root).isEmpty else { return .directory(["devices": .directory(devices)]) }
-      devices["faux"] = .directory(["tdx_host": .existing(root)])
+      let devices = MachineTree.directory(["devices": .directory(["system": .directory(["cpu": cpu])])])
+      guard try !SmallFile.list(root).isEmpty else { return devices }
       let firmware = root.appending("firmware")
       let uploads = try SmallFile.kind(of: firmware) == nil ? [] : Array(try SmallFile.list(firmware).keys)
-      let links = uploads.map { ($0, MachineTree.symbolicLink(target: "../../devices/faux/tdx_host/firmware/\($0)")) }
-      let driver = MachineTree.symbolicLink(target: "../../../../devices/faux/tdx_host")
-      return .directory([
-        "devices": .directory(devices),
-        "class": .directory(["firmware": .directory(Dictionary(links) { first, _ in first })]),
-        "bus": .directory([
-          "faux": .directory([
-            "devices": .directory(["tdx_host": .symbolicLink(target: "../../../devices/faux/tdx_host")]),
-            "drivers": .directory(["faux_driver": .directory(["tdx_host": driver])]),
-          ])
-        ]),
-      ])
+      var tree = devices
+      for (path, entry) in [(place.path, .existing(root))] + place.links(uploads: uploads) {
+        tree = try tree.adding(entry, at: path.split(separator: "/").map(String.init)[...])
+      }
+      return tree
     }
+  }
+}
+
+extension MachineTree {
+  /// The tree with `entry` at `path`; directories on the way are made.
+  fileprivate func adding(_ entry: MachineTree, at path: ArraySlice<String>) throws(Errno) -> MachineTree {
+    guard let name = path.first else { return entry }
+    var children = try children()
+    children[name] = try (children[name] ?? .directory([:])).adding(entry, at: path.dropFirst())
+    return .directory(children)
+  }
+}
+
+extension DevicePlace {
+  /// The links of the rest of `/sys` to the device and to its uploads.
+  fileprivate func links(uploads: [String]) -> [(path: String, tree: MachineTree)] {
+    links.map { ($0.path, .symbolicLink(target: $0.target)) }
+      + uploads.map { ("class/firmware/\($0)", .symbolicLink(target: "../../\(path)/firmware/\($0)")) }
   }
 }

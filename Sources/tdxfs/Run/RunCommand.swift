@@ -61,6 +61,15 @@ struct RunCommand: ParsableCommand {
     return try view.run(words)
   }
 
+  /// Where a mounted machine's files belong in `/sys`.
+  private func mount(of machine: MountedMachine, abi: String) throws -> MachineMount {
+    if machine.hasSysLayout { return .sys(machine.mountPoint) }
+    guard let place = DevicePlace(abi: abi) else {
+      throw Failure.refused("\(machine.mountPoint) is of a kernel '\(abi)' that this tdxfs does not know")
+    }
+    return .device(machine.mountPoint, place, processors: machine.control.appending("cpu"))
+  }
+
   /// With a machine that is mounted already.
   private func run(_ words: [String], at machine: MountedMachine) throws -> Int32 {
     let status = try machine.status()
@@ -71,8 +80,7 @@ struct RunCommand: ParsableCommand {
     let view = try PrivateView.enter()
     try view.show(
       PrivateView.Contents(
-        machine: machine.hasSysLayout
-          ? .sys(machine.mountPoint) : .device(machine.mountPoint, processors: machine.control.appending("cpu")),
+        machine: try mount(of: machine, abi: status["abi"] ?? "-"),
         control: machine.control,
         processors: ProcessorInformation(
           hasTDX: status["abi"] != "-", hasSeamretInvdVMCS: errata.contains(Erratum.seamretInvdVMCS.rawValue)),
