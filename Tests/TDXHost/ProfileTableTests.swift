@@ -61,7 +61,7 @@ let columns: [Column] = [
     upload: "seamldr_upload", visible: [all, all, all, "-"], errors: invalidOnly, shutdown: [1, 1], success: [printed],
     readError: 0),
   Column(
-    name: "v2", files: ["version 444 1.5.06", "seamldr/version 444 1.5.2", "seamldr/num_remaining_updates 444 15"],
+    name: "v2", files: ["version 444 1.5.6", "seamldr/version 444 1.5.2", "seamldr/num_remaining_updates 444 15"],
     upload: "seamldr_upload", visible: ["-", all, "-", "-"], errors: invalidOnly, shutdown: [1, 1], success: [printed],
     readError: 6),
   Column(
