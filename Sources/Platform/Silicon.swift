@@ -129,3 +129,17 @@ public final class Silicon: SEAMCALLDoor {
     machine.memory.write(bytes, at: hpa)
   }
 }
+
+extension Silicon: GuestDoor {
+  /// Gives the vCPU more to do.
+  public func appendGuestSteps(_ steps: [GuestStep], toVCPU tdvpr: UInt64) {
+    machine.guests[tdvpr, default: GuestProgram()].steps += steps
+  }
+
+  /// What the vCPU has seen.
+  public func takeGuestOutcomes(ofVCPU tdvpr: UInt64) -> [GuestOutcome] {
+    let outcomes = machine.guests[tdvpr]?.outcomes ?? []
+    machine.guests[tdvpr]?.outcomes = []
+    return outcomes
+  }
+}

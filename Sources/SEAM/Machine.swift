@@ -21,6 +21,8 @@ public struct Machine: Sendable {
   /// Counts the images that the P-SEAMLDR has put into the SEAM range. A TDX module that finds another number than
   /// at its last entry is a freshly loaded one: its data region was zeroed, all its state is initial.
   public var imageGeneration: UInt64 = 0
+  /// The software of each vCPU, by the address of its TDVPR page: what TDH.VP.ENTER runs.
+  public var guests: [UInt64: GuestProgram] = [:]
 
   /// A machine as MCHECK and the NP-SEAMLDR leave it: the P-SEAMLDR is ready, there is no module.
   public init(configuration: MachineConfiguration, seed: UInt64) {
