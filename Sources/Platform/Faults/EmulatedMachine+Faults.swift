@@ -94,12 +94,15 @@ extension EmulatedMachine {
     guard isNew else { throw .refused(.fileExists, "fault/\(name): there is such a plan already") }
   }
 
-  /// Makes `line` the plan `name`.
+  /// Makes `line` the plan `name`. A refused line leaves an older plan as it is, and no file where there was none.
   public func setFault(_ name: String, to line: String) throws(ControlError) {
     do throws(FaultPlanError) {
       let plan = try FaultPlan(line: line, lps: options.lps)
       faults.withLock { $0.set(plan, for: name) }
     } catch {
+      faults.withLock { table in
+        if table[name]?.plan == nil { table.remove(name) }
+      }
       throw .invalid("fault/\(name): \(error)")
     }
   }
