@@ -94,7 +94,7 @@ extension EmulatedMachine {
       if online {
         try host.takeOnline(cpu, door: silicon)
       } else {
-        try host.takeOffline(cpu)
+        try host.takeOffline(cpu, door: silicon)
       }
     } catch {
       throw .refused(error, "cpu/\(cpu)/online: \(Self.hotplugRefusal(online: online, cpu: cpu, error))")

@@ -128,6 +128,12 @@ public final class Silicon: SEAMCALLDoor {
     guard !machine.overlapsSEAMRange(hpa, size: UInt64(bytes.count)) else { return }
     machine.memory.write(bytes, at: hpa)
   }
+
+  /// A page of zeros takes no room.
+  public func clearPage(_ hpa: UInt64) {
+    guard !machine.overlapsSEAMRange(hpa, size: UInt64(PhysicalMemory.pageSize)) else { return }
+    machine.memory.setPage(nil, at: hpa)
+  }
 }
 
 extension Silicon: GuestDoor {
@@ -142,4 +148,7 @@ extension Silicon: GuestDoor {
     machine.guests[tdvpr]?.outcomes = []
     return outcomes
   }
+
+  /// Forgets what its software had still to do.
+  public func forgetGuest(ofVCPU tdvpr: UInt64) { machine.guests[tdvpr] = nil }
 }
