@@ -47,7 +47,9 @@ extension TDXModule {
 
   /// The checks of a page operand up to the lock of its PAMT entry. Gives its TDMR.
   @discardableResult
-  func requirePage(_ raw: UInt64, _ operand: OperandID) throws(ModuleError) -> TDMR {
+  func requirePage(
+    _ raw: UInt64, _ operand: OperandID, _ access: Access = .shared
+  ) throws(ModuleError) -> TDMR {
     let address = PhysicalAddress(rawValue: raw)
     guard address.isAligned(to: 4096), !address.exceedsMaxPA, address.keyID == 0 else {
       throw .invalid(
@@ -57,15 +59,17 @@ extension TDXModule {
       throw .refused(
         .operandAddrRangeError.with(operand), "\(operand.name) = \(raw.text) is in no initialised part of a TDMR")
     }
-    guard !locks.pages.contains(raw / 4096) else {
+    guard !locks.pages.contains(raw / 4096), access == .shared || !locks.sharedPages.contains(raw / 4096) else {
       throw .busy(operand, "the PAMT entry of page \(raw.text) is locked")
     }
     return tdmr
   }
 
   /// "Private page operand" (tdx-module.md 1.0): a page of type `type`.
-  func requirePage(_ raw: UInt64, _ type: PageType, _ operand: OperandID) throws(ModuleError) {
-    let tdmr = try requirePage(raw, operand)
+  func requirePage(
+    _ raw: UInt64, _ type: PageType, _ operand: OperandID, _ access: Access = .shared
+  ) throws(ModuleError) {
+    let tdmr = try requirePage(raw, operand, access)
     let actual = pageType(raw, in: tdmr)
     guard actual == type else {
       throw .refused(

@@ -3,7 +3,7 @@ import SEAM
 extension TDXModule {
   /// TDH.PHYMEM.*: pages and caches, whichever TD they belong to.
   mutating func physicalMemoryLeaf(
-    _ leaf: ModuleLeaf, _ call: inout Call, machine: Machine
+    _ leaf: ModuleLeaf, _ call: inout Call, machine: inout Machine
   ) throws(ModuleError) -> CompletionStatus {
     switch leaf {
     case .phymemPageRDMD: return try pageRDMD(&call)

@@ -1,0 +1,64 @@
+/// LIFECYCLE_STATE of a TD, in its TDR: strictly forward (tdx-module.md 6.1).
+enum LifecycleState: UInt8, CaseIterable, Sendable {
+  /// TD_HKID_ASSIGNED: has a KeyID, whose key is not yet in every package.
+  case hkidAssigned = 0
+  /// TD_KEYS_CONFIGURED: the key is in every package; the TD can be built and run.
+  case keysConfigured = 1
+  /// TD_BLOCKED: no vCPU can be entered any more; caches are being written back.
+  case blocked = 2
+  /// TD_TEARDOWN: the KeyID is free, pages can be reclaimed.
+  case teardown = 3
+}
+
+/// OP_STATE of a TD, in its TDCS (tdx-module.md 6.1).
+enum OpState: UInt8, CaseIterable, Sendable {
+  case uninitialized = 0
+  case initialized = 1
+  case runnable = 2
+  case liveExport = 3
+  case pausedExport = 4
+  case postExport = 5
+  case memoryImport = 6
+  case stateImport = 7
+  case postImport = 8
+  case liveImport = 9
+  case failedImport = 10
+
+  /// The name as the specification spells it.
+  var name: String {
+    switch self {
+    case .uninitialized: "UNINITIALIZED"
+    case .initialized: "INITIALIZED"
+    case .runnable: "RUNNABLE"
+    case .liveExport: "LIVE_EXPORT"
+    case .pausedExport: "PAUSED_EXPORT"
+    case .postExport: "POST_EXPORT"
+    case .memoryImport: "MEMORY_IMPORT"
+    case .stateImport: "STATE_IMPORT"
+    case .postImport: "POST_IMPORT"
+    case .liveImport: "LIVE_IMPORT"
+    case .failedImport: "FAILED_IMPORT"
+    }
+  }
+
+  /// Whether vCPUs may run, so that a page can be taken away only after TLB tracking (tdx-module.md 6.6).
+  var requiresTLBTracking: Bool {
+    switch self {
+    case .runnable, .liveExport, .liveImport: true
+    case .uninitialized, .initialized, .pausedExport, .postExport, .memoryImport, .stateImport, .postImport,
+      .failedImport:
+      false
+    }
+  }
+}
+
+/// VCPU_STATE, in the TDVPS (tdx-module.md 6.1).
+enum VCPUState: UInt8, CaseIterable, Sendable {
+  case uninitialized = 0
+  case ready = 2
+  /// Inside the TD. In this emulation nobody can see it, since TDH.VP.ENTER is over when it returns.
+  case active = 4
+  /// A non-recoverable exit of this vCPU.
+  case disabled = 8
+  case imported = 0x10
+}
