@@ -12,7 +12,7 @@ public struct TDError: Error, Equatable, Sendable {
   public var failure: SEAMCALLFailure?
 
   /// `errno`, because of `reason`.
-  init(_ errno: Errno, _ reason: String) {
+  public init(_ errno: Errno, _ reason: String) {
     self.errno = errno
     self.reason = reason
   }

@@ -28,6 +28,8 @@ public struct TrustDomain: Sendable {
   public internal(set) var tdcs: [UInt64] = []
   /// Pages of migration stream contexts.
   public internal(set) var migrationStreams: [UInt64] = []
+  /// An export or import operation was answered INTERRUPTED_RESUMABLE and not resumed.
+  public internal(set) var isMigrationInterrupted = false
   /// The vCPUs by their index.
   public internal(set) var vcpus: [VirtualCPU] = []
   /// The memory.
@@ -48,6 +50,8 @@ public struct TrustDomain: Sendable {
   public var reportData = [UInt8](repeating: 0, count: TDReport.reportDataSize)
   /// The firmware image that the monitor builds it from.
   public var image: TDImageBuild?
+  /// What came of the monitor's last step, for people.
+  public var lastResult = ""
   /// The guest page that was added last, for steps that name none.
   public internal(set) var lastPage: UInt64?
 
