@@ -47,7 +47,7 @@ let package = Package(
         "Basics", "FirmwareUpload", "Kernfs", "ModuleImage", "PSEAMLDR", "SEAM", "TDXHost", "TDXModule",
         "TestFirmware", .product(name: "DequeModule", package: "swift-collections"), .system,
       ]),
-    .target(name: "ControlTree", dependencies: ["Basics", "Kernfs", "Platform", "SEAM", .system]),
+    .target(name: "ControlTree", dependencies: ["Basics", "Kernfs", "Platform", "SEAM", "TDXHost", .system]),
     .executableTarget(
       name: "tdxfs",
       dependencies: [

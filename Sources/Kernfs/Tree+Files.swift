@@ -59,6 +59,16 @@ extension Tree {
     }
   }
 
+  /// Where a request on the node waits that got EAGAIN; nil when that is its answer.
+  public func queue(of id: NodeID) -> WaitQueue? {
+    let content = state.withLock { $0.nodes[id]?.content }
+    switch content {
+    case .snapshot(let file): return file.queue
+    case .dynamicDirectory(let directory): return directory.queue
+    case .directory, .symlink, .text, .binary, nil: return nil
+    }
+  }
+
   /// The last descriptor of an open file was closed.
   public func release(_ id: OpenFileID, by caller: Caller) {
     let file = state.withLock { state -> OpenFile? in

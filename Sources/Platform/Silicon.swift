@@ -157,6 +157,12 @@ public final class Silicon: SEAMCALLDoor {
     guard !machine.overlapsSEAMRange(hpa, size: UInt64(bytes.count)) else { return }
     machine.memory.write(bytes, at: hpa)
   }
+
+  /// A page of zeros takes no room.
+  public func clearPage(_ hpa: UInt64) {
+    guard !machine.overlapsSEAMRange(hpa, size: UInt64(PhysicalMemory.pageSize)) else { return }
+    machine.memory.setPage(nil, at: hpa)
+  }
 }
 
 extension Silicon: GuestDoor {
@@ -171,4 +177,7 @@ extension Silicon: GuestDoor {
     machine.guests[tdvpr]?.outcomes = []
     return outcomes
   }
+
+  /// Forgets what its software had still to do.
+  public func forgetGuest(ofVCPU tdvpr: UInt64) { machine.guests[tdvpr] = nil }
 }
