@@ -152,6 +152,12 @@ public final class Silicon: SEAMCALLDoor {
     return machine.memory.read(hpa, count: count)
   }
 
+  /// Host memory; what lies in the SEAM range reads as all ones.
+  public func readPhysicalWord(_ hpa: UInt64) -> UInt64 {
+    guard !machine.overlapsSEAMRange(hpa, size: 8) else { return ~0 }
+    return machine.memory.word(at: hpa)
+  }
+
   /// Host memory; writes into the SEAM range are dropped.
   public func writePhysical(_ bytes: [UInt8], at hpa: UInt64) {
     guard !machine.overlapsSEAMRange(hpa, size: UInt64(bytes.count)) else { return }
