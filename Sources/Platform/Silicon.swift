@@ -165,9 +165,11 @@ public final class Silicon: SEAMCALLDoor {
     machine.memory.hostWrite(bytes, at: hpa)
   }
 
-  /// A page of zeros takes no room.
+  /// A page of zeros takes no room; dropped where ``writePhysical(_:at:)`` is.
   public func clearPage(_ hpa: UInt64) {
-    guard !machine.overlapsSEAMRange(hpa, size: UInt64(PhysicalMemory.pageSize)) else { return }
+    guard !machine.overlapsSEAMRange(hpa, size: UInt64(PhysicalMemory.pageSize)),
+      machine.memory.page(at: hpa)?.isPrivate != true
+    else { return }
     machine.memory.setPage(nil, at: hpa)
   }
 }
