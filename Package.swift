@@ -27,7 +27,7 @@ let package = Package(
     // The silicon side: images, the machine, and the two firmwares that run on it.
     .target(
       name: "ModuleImage", dependencies: ["Basics", .crypto, .cryptoExtras]),
-    .target(name: "SEAM", dependencies: ["Basics", "ModuleImage"]),
+    .target(name: "SEAM", dependencies: ["Basics", "ModuleImage", .crypto]),
     .target(name: "PSEAMLDR", dependencies: ["Basics", "ModuleImage", "SEAM", .crypto]),
     .target(name: "TDXModule", dependencies: ["Basics", "ModuleImage", "SEAM", .crypto]),
 
@@ -66,7 +66,8 @@ let package = Package(
     .testTarget(
       name: "ModuleImageTests", dependencies: ["Basics", "ModuleImage", .crypto, .cryptoExtras],
       path: "Tests/ModuleImage"),
-    .testTarget(name: "SEAMTests", dependencies: ["Basics", "ModuleImage", "SEAM"], path: "Tests/SEAM"),
+    .testTarget(
+      name: "SEAMTests", dependencies: ["Basics", "ModuleImage", "SEAM", .crypto], path: "Tests/SEAM"),
     .testTarget(
       name: "PSEAMLDRTests", dependencies: ["Basics", "ModuleImage", "PSEAMLDR", "SEAM", .crypto],
       path: "Tests/PSEAMLDR"),
