@@ -36,7 +36,7 @@ public struct MigrationStreamOperand: RawRepresentable, Equatable, Sendable {
   /// Bit 63.
   public var command: Bool { rawValue >> 63 != 0 }
   /// Bits 62:16, must be 0.
-  public var reserved: UInt64 { rawValue << 1 >> 17 }
+  public var reserved: UInt64 { (rawValue & ~(1 << 63)) >> 16 }
 }
 
 /// R8 of the migration leaves: address and size of the buffer for an MBMD.
