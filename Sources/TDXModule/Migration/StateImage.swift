@@ -21,6 +21,15 @@ struct StateImage: Sendable {
   mutating func append(_ value: some FixedWidthInteger & UnsignedInteger) { bytes += value.littleEndianBytes }
   mutating func append(_ value: [UInt8]) { bytes += value }
 
+  /// Metadata fields that are only stored: their number (u32), then id and value of each.
+  mutating func append(_ fields: [UInt64: UInt64]) {
+    append(UInt32(truncatingIfNeeded: fields.count))
+    for (id, value) in fields.sorted(by: { $0.key < $1.key }) {
+      append(id)
+      append(value)
+    }
+  }
+
   /// Pages of `kind`, `minimum` of them or more.
   func pages(_ kind: Kind, atLeast minimum: Int) -> [UInt8] {
     var result: [UInt8] = []
@@ -66,10 +75,21 @@ struct StateImageReader {
     T(littleEndianBytes: slice(MemoryLayout<T>.size))
   }
 
+  mutating func fields() -> [UInt64: UInt64] {
+    var fields: [UInt64: UInt64] = [:]
+    var left = integer(as: UInt32.self)
+    while left > 0, isValid {
+      left -= 1
+      let id = integer(as: UInt64.self)
+      fields[id] = integer()
+    }
+    return fields
+  }
+
   mutating func slice(_ count: Int) -> [UInt8] {
     guard let slice = try? reader.slice(at: offset, count: count) else {
       isValid = false
-      return [UInt8](repeating: 0, count: count <= reader.count ? max(0, count) : 0)
+      return [UInt8](repeating: 0, count: min(max(0, count), PhysicalMemory.pageSize))
     }
     offset += count
     return Array(slice)
@@ -124,6 +144,9 @@ extension TD {
     image.append(vcpuCount)
     image.append(UInt32(truncatingIfNeeded: x2apicIDs.count))
     for id in x2apicIDs.sorted() { image.append(id) }
+    image.append(UInt8(tdControls == nil ? 0 : 1))
+    image.append(tdControls ?? 0)
+    image.append(fields)
     return image
   }
 
@@ -161,6 +184,7 @@ extension TD {
     }
     self.parameters = parameters
     measurement.restore(mrtd: mrtd, rtmrs: measurement.rtmrs, servtdHash: servtdHash)
+    teeInfoHash = nil
     migration.preImportUUID = self.uuid
     self.uuid = uuid
     migration.exportCount = exportCount
@@ -177,9 +201,18 @@ extension TD {
     var ids: Set<UInt32> = []
     let idCount = reader.integer(as: UInt32.self)
     guard reader.isValid, count <= UInt32(parameters.maxVCPUs), idCount <= count else { return .importMismatch }
-    for _ in 0..<idCount { ids.insert(reader.integer()) }
+    while ids.count < idCount, reader.isValid {
+      // An id that is there twice would never let the loop end.
+      guard ids.insert(reader.integer()).inserted else { return .importMismatch }
+    }
+    let hasControls = reader.integer(as: UInt8.self) != 0
+    let controls = reader.integer(as: UInt64.self)
+    let fields = reader.fields()
     guard reader.isValid else { return .importMismatch }
     measurement.restore(mrtd: measurement.mrtd, rtmrs: rtmrs, servtdHash: measurement.servtdHash)
+    teeInfoHash = nil
+    tdControls = hasControls ? controls : nil
+    self.fields = fields
     vcpuCount = count
     x2apicIDs = ids
     return nil

@@ -2,13 +2,23 @@ import Basics
 import SEAM
 
 extension VCPU {
-  /// What TDH.EXPORT.STATE.VP carries of the vCPU. What its software has still to do stands for its registers.
+  /// What TDH.EXPORT.STATE.VP carries of the vCPU. What its software has still to do stands for its memory of what it does.
   func image(software: [GuestStep]) -> StateImage {
     var image = StateImage()
-    image.append(state.rawValue)
     image.append(index)
     image.append(UInt8(x2apicID == nil ? 0 : 1))
     image.append(x2apicID ?? 0)
+    image.append(lastExit.rawValue)
+    for word in registers.words { image.append(word) }
+    image.append(pending?.code ?? 0)
+    image.append(cpuidVE.rawValue)
+    image.append(UInt8(veInfo == nil ? 0 : 1))
+    image.append(veInfo?.exitReason ?? 0)
+    image.append(veInfo?.qualification ?? 0)
+    image.append(veInfo?.linearAddress ?? 0)
+    image.append(veInfo?.gpa ?? 0)
+    image.append(veInfo?.instruction ?? 0)
+    image.append(fields)
     image.append(UInt32(truncatingIfNeeded: software.count))
     for step in software { image.append(step) }
     return image
@@ -17,21 +27,52 @@ extension VCPU {
   /// Takes what ``image(software:)`` gave, and gives the software; nil when it is not a vCPU's state.
   mutating func importImage(_ pages: ArraySlice<UInt8>) -> [GuestStep]? {
     var reader = StateImageReader(pages, .vcpu)
-    let state = VCPUState(rawValue: reader.integer())
     let index = reader.integer(as: UInt32.self)
     let hasID = reader.integer(as: UInt8.self) != 0
     let id = reader.integer(as: UInt32.self)
-    let count = reader.integer(as: UInt32.self)
+    let exit = LastExit(rawValue: reader.integer())
+    let registers = Registers(words: (0..<14).map { _ in reader.integer(as: UInt64.self) })
+    let pending = PendingStep(code: reader.integer())
+    let control = CPUIDControl(rawValue: reader.integer())
+    let hasVE = reader.integer(as: UInt8.self) != 0
+    let ve = VEInfo(
+      exitReason: reader.integer(), qualification: reader.integer(), linearAddress: reader.integer(),
+      gpa: reader.integer(), instruction: reader.integer())
+    let fields = reader.fields()
+    var left = reader.integer(as: UInt32.self)
     var software: [GuestStep] = []
-    for _ in 0..<count where reader.isValid {
+    while left > 0, reader.isValid {
+      left -= 1
       guard let step = reader.step() else { return nil }
       software.append(step)
     }
-    guard reader.isValid, state == .ready || state == .disabled, let state else { return nil }
-    self.state = state
+    guard reader.isValid, let exit else { return nil }
     self.index = index
     x2apicID = hasID ? id : nil
+    lastExit = exit
+    self.registers = registers
+    self.pending = pending
+    cpuidVE = control
+    veInfo = hasVE ? ve : nil
+    self.fields = fields
     return software
+  }
+}
+
+extension VCPU.PendingStep {
+  fileprivate var code: UInt8 {
+    switch self {
+    case .tdcall: 1
+    case .halt: 2
+    }
+  }
+
+  fileprivate init?(code: UInt8) {
+    switch code {
+    case 1: self = .tdcall
+    case 2: self = .halt
+    default: return nil
+    }
   }
 }
 

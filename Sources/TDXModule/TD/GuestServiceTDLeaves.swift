@@ -84,7 +84,8 @@ extension TDXModule {
     let (field, element) = try migrationField(raw)
     if field == MigrationFieldID.encryptionKey, element == 0 {
       // No two sessions use one key.
-      tds[tdr]?.migration.encryptionKey = try random(4, &machine)
+      let key = try random(4, &machine)
+      tds[tdr]?.migration.encryptionKey = key
     }
     guard let migration = tds[tdr]?.migration else { throw .fatal("no TD") }
     switch field {

@@ -1,4 +1,3 @@
-import Basics
 import Crypto
 
 /// Fields of TDINFO that a binding leaves out of the hash: IGNORE_TDINFO (module source 1.5.01).
@@ -11,29 +10,35 @@ struct TDInfoFields: OptionSet, Sendable {
   static let mrConfigID = Self(rawValue: 1 << 3)
   static let mrOwner = Self(rawValue: 1 << 4)
   static let mrOwnerConfig = Self(rawValue: 1 << 5)
-  /// RTMR0, followed by the other three.
+  /// RTMR0; the other three follow.
   static let rtmr0 = Self(rawValue: 1 << 6)
   static let servtdHash = Self(rawValue: 1 << 10)
 
-  /// RTMR `index`.
-  static func rtmr(_ index: Int) -> Self { Self(rawValue: rtmr0.rawValue << UInt16(index & 3)) }
+  /// The bytes of TDINFO that the fields are, one range for each bit.
+  private static let ranges: [Range<Int>] = [
+    TDInfo.Offset.attributes..<TDInfo.Offset.xfam, TDInfo.Offset.xfam..<TDInfo.Offset.mrtd,
+    TDInfo.Offset.mrtd..<TDInfo.Offset.mrConfigID, TDInfo.Offset.mrConfigID..<TDInfo.Offset.mrOwner,
+    TDInfo.Offset.mrOwner..<TDInfo.Offset.mrOwnerConfig, TDInfo.Offset.mrOwnerConfig..<TDInfo.Offset.rtmr0,
+    rtmr(0), rtmr(1), rtmr(2), rtmr(3),
+    TDInfo.Offset.servtdHash..<(TDInfo.Offset.servtdHash + TDMeasurement.digestSize),
+  ]
+
+  private static func rtmr(_ index: Int) -> Range<Int> {
+    let start = TDInfo.Offset.rtmr0 + TDMeasurement.digestSize * index
+    return start..<(start + TDMeasurement.digestSize)
+  }
+
+  /// The bytes of TDINFO of the fields in the set.
+  var bytes: [Range<Int>] {
+    Self.ranges.enumerated().filter { rawValue >> UInt16($0.offset) & 1 != 0 }.map(\.element)
+  }
 }
 
 extension TD {
-  /// TEE_INFO_HASH: SHA-384 of the 512 bytes of TDINFO (tdx-module.md 7.1), the `ignored` fields being zero.
+  /// TEE_INFO_HASH: SHA-384 of TDINFO (tdx-module.md 7.1), the `ignored` fields being zero.
   func infoHash(ignoring ignored: TDInfoFields = []) -> [UInt8] {
-    func field(_ bytes: [UInt8], _ field: TDInfoFields) -> [UInt8] {
-      ignored.contains(field) ? [UInt8](repeating: 0, count: bytes.count) : bytes
-    }
-    var info = field(parameters.attributes.rawValue.littleEndianBytes, .attributes)
-    info += field(parameters.xfam.littleEndianBytes, .xfam)
-    info += field(measurement.mrtd, .mrtd)
-    info += field(parameters.mrConfigID, .mrConfigID)
-    info += field(parameters.mrOwner, .mrOwner)
-    info += field(parameters.mrOwnerConfig, .mrOwnerConfig)
-    for (index, rtmr) in measurement.rtmrs.enumerated() { info += field(rtmr, .rtmr(index)) }
-    info += field(measurement.servtdHash, .servtdHash)
-    info += [UInt8](repeating: 0, count: max(0, 512 - info.count))
+    var info = TDInfo.bytes(of: self)
+    for range in ignored.bytes { info.replaceSubrange(range, with: repeatElement(0, count: range.count)) }
     return Array(SHA384.hash(data: info))
   }
 }
