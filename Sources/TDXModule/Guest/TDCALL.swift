@@ -41,8 +41,12 @@ extension TDXModule {
     case .vpCPUIDVESet: return try cpuidVESet(registers, tdvpr)
     case .memPageAccept: return try pageAccept(registers, tdr, machine: &machine)
     case .mrVerifyReport: return try verifyReport(registers, tdr, machine: machine)
-    case .vmRD, .vmWR, .vpRD, .vpWR, .sysRD, .sysRdall:
-      throw .invalid(.rax)
+    case .vmRD: return try vmRD(rax, &registers, tdr, machine: machine)
+    case .vmWR: return try vmWR(&registers, tdr, machine: machine)
+    case .vpRD: return try guestVPRD(&registers, tdvpr, tdr)
+    case .vpWR: return try guestVPWR(&registers, tdvpr, tdr, machine: machine)
+    case .sysRD: return try guestSysRD(&registers, machine: machine)
+    case .sysRdall: return try guestSysRdall(&registers, tdr, machine: &machine)
     case .servtdRD, .servtdWR, .memPageAttrRD, .memPageAttrWR, .vpEnter, .vpINVEPT, .vpINVVPID, .mrKeyGet,
       .servtdRebindApprove, .spdmTPASet, .spdmTPAGet, .devifValidate, .devifRD, .devifRequest, .devifResponse,
       .dmarAccept, .tdiMMIOAccept, .iqInvRequest:

@@ -64,6 +64,7 @@ extension TDXModule {
   /// TDH.MNG.INIT, leaf 21: takes TD_PARAMS at RDX (tdx-module.md 6.3). A refusal changes nothing.
   mutating func mngInit(_ call: inout Call, machine: inout Machine) throws(ModuleError) -> CompletionStatus {
     guard let state else { throw .fatal("no TDX module") }
+    try requireUnlimitedCPUID(call.lp)
     let operands = call.registers
     let hasFilters = state.traits.has(.eventFiltering) && operands.rcx & 1 != 0
     let tdr = try requireTD(
@@ -71,7 +72,8 @@ extension TDXModule {
     try requireShared(operands.rdx, size: UInt64(TDParameters.size), alignment: 1024, .rdx, in: machine)
     let address = PhysicalAddress(rawValue: operands.rdx).withoutKeyID
     let rules = TDParameters.Rules(
-      state: state, cpu: machine.configuration.cpu, tdcxPages: tds[tdr]?.tdcxPages.count ?? 0)
+      state: state, cpu: machine.configuration.cpu, tdcxPages: tds[tdr]?.tdcxPages.count ?? 0,
+      isTSCAdjusted: conditions.tscAdjusted.contains(call.lp))
     let parameters: TDParameters
     do throws(TDParameters.Refusal) {
       parameters = try TDParameters(machine.memory.read(address, count: TDParameters.size), rules)
