@@ -1,13 +1,5 @@
 import SEAM
 
-/// What became of TDG.SERVTD.RD or TDG.SERVTD.WR.
-enum ServiceTDAccess: Equatable {
-  /// The leaf answers with this status; the registers hold its results.
-  case answered(CompletionStatus)
-  /// The vCPU leaves the TD with `CROSS_TD_TRAP`: RDX is this status, which the guest also finds in RAX, R8 is the TDR.
-  case crossTDTrap(CompletionStatus, tdr: UInt64)
-}
-
 /// TDG.SERVTD.RD and TDG.SERVTD.WR, leaves 18 and 20: a migration TD reads and writes the keys of the TD that it serves
 /// (module source 1.5.01). The fields of ``MigrationFieldID`` are all that there is.
 extension TDXModule {
@@ -15,38 +7,40 @@ extension TDXModule {
   /// served TD. Gives R8 the (old) value.
   mutating func serviceTDAccess(
     _ registers: inout Registers, writes: Bool, by service: UInt64, machine: inout Machine
-  ) -> ServiceTDAccess {
+  ) throws(GuestStop) -> CompletionStatus {
     let operands = registers
     if !writes { registers.rdx = .max }
     registers.r8 = 0
-    guard let serviceTD = tds[service] else { return .answered(.operandInvalid.with(.rcx)) }
+    let serviceTD = try guestTD(service)
     let (tdr, slot) = ServiceTDHandle(rawValue: operands.rcx).target(uuid: serviceTD.uuid)
-    guard slot < ServiceTDBindings.maximum else { return .answered(.operandInvalid.with(.rcx)) }
+    guard slot < ServiceTDBindings.maximum else { throw .invalid(.rcx) }
     do throws(ModuleError) {
       let target = try requireTDR(tdr, .tdr, .shared)
-      try requireTD(target, for: writes ? .mngWR : .vpFlush)
+      // TDH.MNG.WR is allowed in the OP_STATEs of TDG.SERVTD.WR from INITIALIZED on, TDH.VP.FLUSH in all.
+      let isNew = tds[target]?.opState == .uninitialized
+      try requireTD(target, for: writes && !isNew ? .mngWR : .vpFlush)
     } catch {
-      guard case .refused(let status, _) = error else { return .answered(.operandInvalid.with(.rcx)) }
-      return status.code == .operandBusy ? .answered(status) : .crossTDTrap(status, tdr: tdr)
+      let status = error.status
+      throw status.code == .operandBusy ? .status(status) : .crossTDTrap(status, tdr: tdr)
     }
-    guard let td = tds[tdr] else { return .answered(.operandInvalid.with(.rcx)) }
+    let td = try guestTD(tdr)
     let uuid = [operands.r10, operands.r11, operands.r12, operands.r13]
     guard td.uuid == uuid else {
-      guard td.migration.preImportUUID == uuid else { return .answered(.targetUUIDMismatch) }
+      guard td.migration.preImportUUID == uuid else { throw .status(.targetUUIDMismatch) }
       registers.r10 = td.uuid[0]
       registers.r11 = td.uuid[1]
       registers.r12 = td.uuid[2]
       registers.r13 = td.uuid[3]
-      return .answered(.targetUUIDUpdated)
+      throw .status(.targetUUIDUpdated)
     }
-    guard (locks.serviceTDs[tdr] ?? .free).admitsShared else { return .answered(.operandBusy.with(.servTDBindings)) }
+    guard (locks.serviceTDs[tdr] ?? .free).admitsShared else { throw .status(.operandBusy.with(.servTDBindings)) }
     guard let binding = td.serviceTDs.slots[slot], binding.state == .bound else {
-      return .crossTDTrap(.servtdNotBound.with(details: UInt32(truncatingIfNeeded: slot)), tdr: tdr)
+      throw .crossTDTrap(.servtdNotBound.with(details: UInt32(truncatingIfNeeded: slot)), tdr: tdr)
     }
-    guard binding.uuid == serviceTD.uuid else { return .crossTDTrap(.servtdUUIDMismatch, tdr: tdr) }
-    guard !locks.rtmrs.contains(service) else { return .answered(.operandBusy.with(.rtmr)) }
+    guard binding.uuid == serviceTD.uuid else { throw .crossTDTrap(.servtdUUIDMismatch, tdr: tdr) }
+    guard !locks.rtmrs.contains(service) else { throw .status(.operandBusy.with(.rtmr)) }
     guard binding.infoHash == serviceTD.infoHash(ignoring: binding.attributes.ignored) else {
-      return .crossTDTrap(.servtdInfoHashMismatch, tdr: tdr)
+      throw .crossTDTrap(.servtdInfoHashMismatch, tdr: tdr)
     }
     do throws(ModuleError) {
       registers.r8 =
@@ -54,10 +48,9 @@ extension TDXModule {
         ? try writeMigrationField(operands, of: tdr)
         : try readMigrationField(operands.rdx, of: tdr, machine: &machine)
     } catch {
-      guard case .refused(let status, _) = error else { return .answered(.operandInvalid.with(.rcx)) }
-      return .answered(status)
+      throw .status(error.status)
     }
-    return .answered(.success)
+    return .success
   }
 
   /// A field of the migration class and the element of it, by the id without what a single element does not need.
@@ -111,6 +104,24 @@ extension TDXModule {
       return 0
     default:
       throw .refused(.metadataFieldNotWritable, "field \(operands.rdx.text) cannot be written")
+    }
+  }
+}
+
+extension GuestStop {
+  /// The vCPU leaves the TD with `CROSS_TD_TRAP`: RDX is `status`, which the guest also finds in RAX, R8 is the other TD.
+  fileprivate static func crossTDTrap(_ status: CompletionStatus, tdr: UInt64) -> GuestStop {
+    let registers = Registers(rax: CompletionStatus.crossTDTrap.rawValue, rdx: status.rawValue, r8: tdr)
+    return .trap(TDExit(registers: registers, fate: .ready(.asyncTrap)), status)
+  }
+}
+
+extension ModuleError {
+  /// What a guest sees of the refusal. A page that is no TDR any more cannot be told from one that never was.
+  fileprivate var status: CompletionStatus {
+    switch self {
+    case .refused(let status, _): status
+    case .fatal: .pageMetadataIncorrect.with(.tdr)
     }
   }
 }
