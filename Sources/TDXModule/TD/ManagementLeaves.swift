@@ -19,7 +19,7 @@ extension TDXModule {
     pamt[operands.rcx] = PAMT.Entry(type: .tdr)
     tds[operands.rcx] = TD(
       hkid: keyID, uuid: uuid, seamdb: seamdb, handoffVersion: state.negotiation.moduleHV)
-    machine.memory.setPage(nil, at: operands.rcx)
+    machine.memory.setPage(.zeros(keyID: state.handoff.hkid), at: operands.rcx)
     return .success
   }
 
