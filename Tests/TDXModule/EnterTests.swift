@@ -27,7 +27,7 @@ struct EnterTests {
     for page: UInt64 in 1...5 { #expect(bench.call(4, rcx: tdvpr + page * 4096, rdx: tdvpr).rax == 0) }
     #expect(bench.call(24, rcx: tdvpr + 4096).rcx == 5)
     #expect(bench.module.tds[tdr]?.childCount == before + 6)
-    bench.finalize()
+    bench.module.tds[tdr]?.opState = .runnable
     #expect(bench.call(22, rcx: tdvpr, rdx: 0xABC).rax == 0xC000_0608_0000_0000)
     bench.module.tds[tdr]?.opState = .initialized
     #expect(bench.call(22, rcx: tdvpr, rdx: 0xABC, on: 2).rax == 0)

@@ -42,15 +42,6 @@ struct ReportTests {
     return try #require(bytes.count == 1024 ? bytes : nil)
   }
 
-  /// TDH.SYS.SHUTDOWN, another image, TDH.SYS.INIT, LP.INIT everywhere, TDH.SYS.UPDATE.
-  private static func update(_ bench: inout Bench, to version: ModuleVersion) throws {
-    let hv = UInt64(bench.machine.residentProgram?.moduleHV ?? 0)
-    #expect(bench.call(52, rcx: hv).rax == 0)
-    try bench.load(version, keepingHandoff: true)
-    bench.initializeLPs()
-    #expect(bench.call(53).rax == 0)
-  }
-
   private static func svn(_ version: ModuleVersion) throws -> [UInt8] {
     let release = try #require(ReleaseTable.release(version))
     return [release.minorSVN, release.majorSVN] + [UInt8](repeating: 0, count: 14)
@@ -90,7 +81,7 @@ struct ReportTests {
     let launch = try Self.report(&bench)
     var changed: [[UInt8]] = [launch]
     for version in [ModuleVersion(1, 5, 28), ModuleVersion(1, 5, 34)] {
-      try Self.update(&bench, to: version)
+      try bench.update(to: version)
       let report = try Self.report(&bench)
       #expect(Array(report[264..<384]) == Array(launch[264..<384]))
       #expect(Array(report[384..<400]) == (try Self.svn(version)))
@@ -129,7 +120,7 @@ struct ReportTests {
   func sameImage() throws {
     var bench = try Self.bench()
     let before = try Self.report(&bench)
-    try Self.update(&bench, to: .init(1, 5, 24))
+    try bench.update(to: .init(1, 5, 24))
     #expect(bench.machine.seamdb.entries.count == 2)
     #expect(try Self.report(&bench) == before)
   }
@@ -150,7 +141,7 @@ struct ReportTests {
     #expect(bench.tdcall(22, rcx: 1 << 47 | 0x1000)?.rax == 0xC000_0100_0000_0001)
     #expect(bench.enter([.tdcall(Registers(rax: 22, rcx: 0x9000))]).rax == 48)
     bench.machine.guests = [:]
-    try Self.update(&bench, to: .init(1, 5, 24))
+    try bench.update(to: .init(1, 5, 24))
     bench.module.state = bench.machine.residentProgram.map {
       var program = $0
       program.features0 &= ~(1 << 8)
