@@ -45,7 +45,7 @@ extension TDXModule {
     let mbmd = try sign(
       MBMD(.memory, counter: stream.nextBundle, epoch: migration.epoch, body: UInt64(bundle.list.lastEntry + 1)),
       key: migration.encryptionWorkingKey, counter: stream.ivCounter, stream: UInt16(truncatingIfNeeded: index - 1))
-    machine.memory.write(mbmd.bytes, at: bundle.mbmd)
+    machine.memory.hostWrite(mbmd.bytes, at: bundle.mbmd)
     tds[tdr]?.migration.streams[index].nextBundle &+= 1
   }
 
@@ -62,11 +62,12 @@ extension TDXModule {
       store(entry, at: index, of: bundle.list, in: &machine)
       throw .invalid(.gpaListEntry, "entry \(index) of the list is no private page of the TD")
     }
+    let found = smallEntry(entry.gpa, of: tdr)
     let status: GPAListEntry.Status
     var content: [UInt8] = []
     if entry.operation == .none {
       status = .skipped
-    } else if let current = smallEntry(entry.gpa, of: tdr) {
+    } else if case .success(let current) = found {
       status = refusesExport(current.state, &entry, hasBuffer: !buffer.isInvalid, tdr)
       if status == .success {
         let isCancelled = entry.operation == .cancel
@@ -77,6 +78,8 @@ extension TDXModule {
         }
         changeExported(current.state, entry.gpa, cancelled: isCancelled, tdr)
       }
+    } else if case .failure(let failure) = found {
+      status = failure.status
     } else {
       status = .septWalkFailed
     }
@@ -92,10 +95,10 @@ extension TDXModule {
         counter: migration.streams[bundle.stream].ivCounter, stream: UInt16(truncatingIfNeeded: bundle.stream - 1))
     else { throw .fatal("AES-GCM failed") }
     if !content.isEmpty {
-      machine.memory.write(sealed.ciphertext, at: PhysicalAddress(rawValue: buffer.address).withoutKeyID)
+      machine.memory.hostWrite(sealed.ciphertext, at: PhysicalAddress(rawValue: buffer.address).withoutKeyID)
       processed &+= 1
     }
-    machine.memory.write(sealed.tag, at: bundle.mac(index))
+    machine.memory.hostWrite(sealed.tag, at: bundle.mac(index))
     storeWord(buffer.rawValue, at: index, of: bundle.buffers, in: &machine)
     store(entry, at: index, of: bundle.list, in: &machine)
     return status

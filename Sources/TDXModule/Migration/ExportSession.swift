@@ -48,7 +48,7 @@ extension TDXModule {
     let token = MBMD(.epochToken, counter: 0, epoch: epoch, body: td.migration.totalBundles &+ 1)
     let signed = try sign(
       token, key: td.migration.encryptionWorkingKey, counter: td.migration.streams[1].ivCounter &+ 1, stream: 0)
-    machine.memory.write(signed.bytes, at: address)
+    machine.memory.hostWrite(signed.bytes, at: address)
     return .success
   }
 
@@ -61,7 +61,7 @@ extension TDXModule {
     guard operands.r10 == 0 else { throw .invalid(.r10, "R10 = \(operands.r10.text): only stream 0 can be used") }
     if tds[tdr]?.opState == .postExport {
       let address = try requireMBMD(operands.r8, in: machine)
-      let token = MBMD(machine.memory.read(address, count: MBMDLayout.size))
+      let token = MBMD(machine.memory.hostRead(address, count: MBMDLayout.size))
       guard token.isWellFormed(.abortToken, stream: 0), token.body == 0 else {
         throw .refused(.invalidMBMD, "R8 does not hold an abort token")
       }

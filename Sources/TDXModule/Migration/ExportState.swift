@@ -181,7 +181,7 @@ extension TDXModule {
       }
       let page = listWord(list.address, export.processed, in: machine)
       try requireShared(page, size: 4096, alignment: 4096, .migBuffListEntry, in: machine)
-      machine.memory.write(export.next(), at: PhysicalAddress(rawValue: page).withoutKeyID)
+      machine.memory.hostWrite(export.next(), at: PhysicalAddress(rawValue: page).withoutKeyID)
       if !export.isComplete, export.processed <= list.lastEntry, machine.takeInterrupt(on: call.lp) {
         call.registers.rdx = UInt64(export.processed)
         _ = interrupt(tdr, index, .exportState(export, operands))
@@ -189,7 +189,7 @@ extension TDXModule {
       }
     }
     let address = try requireMBMD(call.registers.r8, in: machine)
-    machine.memory.write(export.mbmd.bytes, at: address)
+    machine.memory.hostWrite(export.mbmd.bytes, at: address)
     call.registers.rdx = UInt64(export.processed)
     return true
   }

@@ -19,7 +19,7 @@ extension TDXModule {
   /// Writes word `index` of the list at `address`.
   func storeWord(_ word: UInt64, at index: Int, of address: UInt64, in machine: inout Machine) {
     let base = PhysicalAddress(rawValue: address).withoutKeyID
-    machine.memory.write(word.littleEndianBytes, at: base &+ 8 &* UInt64(index))
+    machine.memory.hostWrite(word.littleEndianBytes, at: base &+ 8 &* UInt64(index))
   }
 
   /// Whether the entry names a private page of the TD.
@@ -28,11 +28,15 @@ extension TDXModule {
     return entry.isWellFormed && entry.gpa < shared
   }
 
-  /// The secure EPT entry that maps the 4 KiB at `gpa`; nil where the walk ends before it.
-  func smallEntry(_ gpa: UInt64, of tdr: UInt64) -> SEPTEntry? {
-    guard let td = tds[tdr] else { return nil }
-    let position = td.sept.walk(gpa, to: 0, root: td.parameters.rootLevel)
-    return position.level == 0 ? position.entry : nil
+  /// The secure EPT entry that maps the 4 KiB at `gpa`, locked, or why there is none to work on.
+  func smallEntry(_ gpa: UInt64, of tdr: UInt64) -> Result<SEPTEntry, GPAListEntry.Failure> {
+    guard let position = tds[tdr]?.sept.walk(gpa, to: 0, root: rootLevel(tdr)), position.level == 0 else {
+      return .failure(.init(status: .septWalkFailed))
+    }
+    guard locks.septEntries[tdr]?.contains(gpa) != true else {
+      return .failure(.init(status: .septEntryBusyHostPriority))
+    }
+    return .success(position.entry)
   }
 
   /// Whether no vCPU can have a translation from `epoch` any more.
@@ -42,8 +46,7 @@ extension TDXModule {
     return epoch &+ 1 < td.epoch
   }
 
-  /// A list without MIGRATE or REMIGRATE entries to do anything with, or with one that is no page: what both leaves that only
-  /// change states say of it. Nil for an entry to work on.
+  /// Whether the leaves that only change states leave the entry alone.
   private func skips(_ entry: GPAListEntry) -> Bool { entry.operation == .none || entry.operation == .cancel }
 
   /// TDH.EXPORT.BLOCKW and TDH.EXPORT.RESTORE: goes through the list RCX and changes each page as `change` says, which gives
@@ -52,8 +55,7 @@ extension TDXModule {
     _ tdr: UInt64, _ call: inout Call, machine: inout Machine,
     _ change: (inout TDXModule, SEPTEntry, UInt64) -> GPAListEntry.Status
   ) throws(ModuleError) -> CompletionStatus {
-    let lock = locks.septTrees[tdr] ?? .free
-    guard lock.admitsShared else { throw .busy(.septTree, "the secure EPT of the TD at \(tdr.text) is locked") }
+    try requireTree(tdr, .shared)
     let list = try requireGPAList(call.registers.rcx, in: machine)
     var problems: UInt32 = 0
     for index in list.firstEntry...list.lastEntry {
@@ -68,10 +70,11 @@ extension TDXModule {
       let status: GPAListEntry.Status
       if skips(entry) {
         status = .skipped
-      } else if let current = smallEntry(entry.gpa, of: tdr) {
-        status = change(&self, current, entry.gpa)
       } else {
-        status = .septWalkFailed
+        switch smallEntry(entry.gpa, of: tdr) {
+        case .success(let current): status = change(&self, current, entry.gpa)
+        case .failure(let failure): status = failure.status
+        }
       }
       entry.status = status
       if status != .success { entry.operation = .none }
@@ -85,5 +88,12 @@ extension TDXModule {
     }
     call.registers.rcx = list.starting(at: list.lastEntry + 1).rawValue
     return .success.with(details: problems)
+  }
+}
+
+extension GPAListEntry {
+  /// Why there is no secure EPT entry to work on.
+  struct Failure: Error {
+    let status: Status
   }
 }

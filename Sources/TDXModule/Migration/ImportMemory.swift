@@ -36,7 +36,7 @@ extension TDXModule {
     if tds[tdr]?.migration.streams[index].isInitialized == false { tds[tdr]?.migration.streams[index].initialize() }
     guard let td = tds[tdr] else { throw .fatal("no TD") }
     let stream = UInt16(truncatingIfNeeded: index - 1)
-    let mbmd = MBMD(machine.memory.read(bundle.mbmd, count: MBMDLayout.size))
+    let mbmd = MBMD(machine.memory.hostRead(bundle.mbmd, count: MBMDLayout.size))
     guard mbmd.isWellFormed(.memory, stream: stream), mbmd.epoch == td.migration.epoch,
       mbmd.body == UInt64(bundle.list.lastEntry + 1),
       !td.opState.isImportInOrder || mbmd.counter == td.migration.streams[index].expectedBundle
@@ -113,8 +113,12 @@ extension TDXModule {
       return false
     }
     guard isPrivate(entry, of: tdr) else { throw .aborting(gpaListEntry, .gpaListEntryInvalid) }
-    guard let current = smallEntry(entry.gpa, of: tdr) else {
-      throw .inOrder(.eptWalkFailed.with(.gpaListEntry), .septWalkFailed)
+    let current: SEPTEntry
+    switch smallEntry(entry.gpa, of: tdr) {
+    case .success(let found): current = found
+    case .failure(let failure):
+      let isBusy = failure.status == .septEntryBusyHostPriority
+      throw .inOrder((isBusy ? CompletionStatus.operandBusy : .eptWalkFailed).with(.gpaListEntry), failure.status)
     }
     let incorrect = CompletionStatus.eptEntryStateIncorrect.with(.gpaListEntry)
     guard [.free, .removed, .mapped, .pending].contains(current.state) else {
@@ -129,7 +133,7 @@ extension TDXModule {
       guard !buffer.isInvalid, machine.isSharedAddress(buffer.address, size: 4096, alignment: 4096) else {
         throw .aborting(.operandInvalid.with(.migBuffListEntry), .migrationBufferNotAvailable)
       }
-      ciphertext = machine.memory.read(
+      ciphertext = machine.memory.hostRead(
         PhysicalAddress(rawValue: buffer.address).withoutKeyID, count: PhysicalMemory.pageSize)
     }
     let isMapped = current.state == .mapped || current.state == .pending
@@ -142,7 +146,7 @@ extension TDXModule {
         throw .aborting(
           .disallowedImportOverRemoved.with(.gpaListEntry), .disallowedImportOverRemoved)
       }
-      let page = try newPageAddress(newPage, buffer, machine: machine)
+      let page = try newPageAddress(newPage, buffer, for: tdr)
       let content = try decrypt(ciphertext, entry, index, bundle, machine: machine)
       assignPage(page, .reg, to: tdr, machine: &machine)
       place(content, entry, page, tdr, machine: &machine)
@@ -160,16 +164,14 @@ extension TDXModule {
       try requireEarlierEpoch(current, epoch)
       tds[tdr]?.sept[entry.gpa, 0] = SEPTEntry(state: .removed, hpa: 0)
       tds[tdr]?.migration.removedEpochs[entry.gpa] = epoch
-      pamt[current.hpa] = nil
-      machine.memory.setPage(nil, at: current.hpa)
-      if let count = tds[tdr]?.childCount { tds[tdr]?.childCount = count - min(1, count) }
+      releasePage(current.hpa, of: tdr, level: 0, machine: &machine)
     }
     return true
   }
 
   /// Where an imported page goes: the new page, or the migration buffer itself.
   private func newPageAddress(
-    _ newPage: PageListEntry?, _ buffer: PageListEntry, machine: Machine
+    _ newPage: PageListEntry?, _ buffer: PageListEntry, for tdr: UInt64
   ) throws(Problem) -> UInt64 {
     let isInPlace = newPage?.isInvalid ?? true
     if isInPlace, buffer.isInvalid {
@@ -177,7 +179,7 @@ extension TDXModule {
     }
     let address = isInPlace ? buffer.address : newPage?.rawValue ?? 0
     do throws(ModuleError) {
-      try requirePage(address, .nda, .newPageListEntry, .exclusive)
+      try requireFreePage(address, .newPageListEntry, for: tdr)
     } catch {
       guard case .refused(let status, _) = error else { return 0 }
       throw .inOrder(status, .newPageNotAvailable)
@@ -191,7 +193,7 @@ extension TDXModule {
   ) throws(Problem) -> [UInt8] {
     guard let migration = tds[bundle.tdr]?.migration,
       let plain = MigrationCrypto.open(
-        ciphertext, tag: machine.memory.read(bundle.mac(index), count: 16),
+        ciphertext, tag: machine.memory.hostRead(bundle.mac(index), count: 16),
         aad: entry.rawValue.littleEndianBytes, key: migration.decryptionWorkingKey,
         counter: migration.streams[bundle.stream].ivCounter, stream: UInt16(truncatingIfNeeded: bundle.stream - 1))
     else { throw .aborting(.invalidPageMAC.with(.gpaListEntry), .invalidPageMAC) }

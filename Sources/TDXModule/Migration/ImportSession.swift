@@ -12,7 +12,7 @@ extension TDXModule {
     try requireInitialized(tdr, 1)
     forgetInterruption(tdr, 1)
     guard let td = tds[tdr] else { throw .fatal("no TD") }
-    let token = MBMD(machine.memory.read(address, count: MBMDLayout.size))
+    let token = MBMD(machine.memory.hostRead(address, count: MBMDLayout.size))
     guard token.isWellFormed(.epochToken, stream: 0), token.counter == 0, token.epoch > td.migration.epoch,
       token.body == td.migration.totalBundles &+ 1
     else { throw failImport(tdr, .invalidMBMD, "R8 does not hold the next epoch token") }
@@ -65,7 +65,7 @@ extension TDXModule {
     let token = try sign(
       MBMD(.abortToken, counter: backward.nextBundle, epoch: 0), key: migration.encryptionWorkingKey,
       counter: backward.ivCounter, stream: 0)
-    machine.memory.write(token.bytes, at: address)
+    machine.memory.hostWrite(token.bytes, at: address)
     tds[tdr]?.migration.streams[0].nextBundle &+= 1
     return .success.fatal
   }

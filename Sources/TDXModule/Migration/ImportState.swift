@@ -147,7 +147,7 @@ extension TDXModule {
   /// The MBMD that R8 points to; an error ends the session.
   private mutating func readMBMD(_ raw: UInt64, _ tdr: UInt64, machine: Machine) throws(ModuleError) -> MBMD {
     let address = try failingImport(tdr) { (module) throws(ModuleError) in try module.requireMBMD(raw, in: machine) }
-    return MBMD(machine.memory.read(address, count: MBMDLayout.size))
+    return MBMD(machine.memory.hostRead(address, count: MBMDLayout.size))
   }
 
   /// Whether `mbmd` is the one of `type` that must come now.
@@ -197,7 +197,7 @@ extension TDXModule {
         throw failImport(tdr, .operandInvalid.with(.page), "\(page.text) in the list is not a shared page")
       }
       started.append(
-        machine.memory.read(PhysicalAddress(rawValue: page).withoutKeyID, count: PhysicalMemory.pageSize))
+        machine.memory.hostRead(PhysicalAddress(rawValue: page).withoutKeyID, count: PhysicalMemory.pageSize))
       if started.processed <= list.lastEntry, machine.takeInterrupt(on: call.lp) {
         call.registers.rcx = original.rcx
         call.registers.rdx = original.rdx

@@ -42,8 +42,7 @@ extension TDXModule {
     let tdr = try requireTD(operands.rdx, .rdx, .shared, for: leaf)
     try requireMigrationLock(tdr, .shared)
     let (index, stream) = try requireStream(operands.r10, of: tdr, onlyFirst: false)
-    let lock = locks.septTrees[tdr] ?? .free
-    guard lock.admitsShared else { throw .busy(.septTree, "the secure EPT of the TD at \(tdr.text) is locked") }
+    try requireTree(tdr, .shared)
     let list = try requireGPAList(operands.rcx, in: machine)
     try requireShared(operands.r9, size: 4096, alignment: 4096, .r9, in: machine)
     if list.firstEntry < 256 { try requireShared(operands.r11, size: 4096, alignment: 4096, .r11, in: machine) }

@@ -70,7 +70,7 @@ extension TDXModule {
   /// Word `index` of a list of words at `address`.
   func listWord(_ address: UInt64, _ index: Int, in machine: Machine) -> UInt64 {
     let base = PhysicalAddress(rawValue: address).withoutKeyID
-    return UInt64(littleEndianBytes: machine.memory.read(base &+ 8 &* UInt64(index), count: 8))
+    return UInt64(littleEndianBytes: machine.memory.hostRead(base &+ 8 &* UInt64(index), count: 8))
   }
 
   /// The keys of a session that begins: a migration TD must have set the peer's since the last one began.

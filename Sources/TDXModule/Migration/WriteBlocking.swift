@@ -33,18 +33,9 @@ extension TDXModule {
     call.registers.rcx = 0
     call.registers.rdx = 0
     let tdr = try requireTD(operands.rdx, .rdx, .shared, for: .exportUnblockw)
-    let place = GPAListEntry(rawValue: operands.rcx)
-    guard operands.rcx & 0xFFF0_0000_0000_0FFF == 0, isPrivate(place, of: tdr) else {
-      throw .invalid(.rcx, "RCX = \(operands.rcx.text) is not a private page of the TD at level 0")
-    }
-    let lock = locks.septTrees[tdr] ?? .free
-    guard lock.admitsShared else { throw .busy(.septTree, "the secure EPT of the TD at \(tdr.text) is locked") }
-    guard let entry = smallEntry(place.gpa, of: tdr) else {
-      throw .refused(.eptWalkFailed.with(.rcx), "\(place.gpa.text) is not mapped by a page of 4 KiB")
-    }
-    guard let unblocked = entry.state.writeUnblocked else {
-      throw .refused(.eptEntryStateIncorrect.with(.rcx), "the page at \(place.gpa.text) is not blocked for writing")
-    }
+    let place = try requirePlace(operands.rcx, levels: 0...0, of: tdr)
+    let entry = try requireEntry(place, .shared, &call)
+    guard let unblocked = entry.state.writeUnblocked else { throw incorrectState(entry, place, &call) }
     setState(unblocked, place.gpa, tdr)
     if entry.state.isExported, !entry.state.isExportedDirty { countDirty(tdr, 1) }
     return .success
@@ -52,9 +43,8 @@ extension TDXModule {
 
   /// Changes the state of the entry that maps the 4 KiB at `gpa`.
   mutating func setState(_ state: SEPTState, _ gpa: UInt64, _ tdr: UInt64) {
-    guard var entry = tds[tdr]?.sept[gpa, 0] else { return }
-    entry.state = state
-    tds[tdr]?.sept[gpa, 0] = entry
+    guard let entry = tds[tdr]?.sept[gpa, 0] else { return }
+    tds[tdr]?.sept[gpa, 0] = entry.with(state)
   }
 
   /// MIG_COUNT.

@@ -114,7 +114,7 @@ extension TDXModule {
     guard tds[tdr]?.serviceTDs.slots[slot]?.state != .bound else {
       throw .refused(.servtdBound, "the slot is bound already")
     }
-    let hash = machine.memory.read(
+    let hash = machine.memory.hostRead(
       PhysicalAddress(rawValue: operands.rdx).withoutKeyID, count: TDMeasurement.digestSize)
     tds[tdr]?.serviceTDs.slots[slot] = .init(state: .preBound, type: type, attributes: attributes, infoHash: hash)
     return .success
