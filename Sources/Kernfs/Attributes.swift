@@ -40,8 +40,15 @@ public struct AttributeText: Sendable {
   }
 
   /// Appends `text`; what goes beyond ``capacity`` is cut.
-  public mutating func append(_ text: some StringProtocol) {
-    bytes.append(contentsOf: text.utf8.prefix(Self.capacity - bytes.count))
+  public mutating func append(_ text: String) {
+    var text = text
+    text.withUTF8 { bytes.append(contentsOf: $0.prefix(Self.capacity - bytes.count)) }
+  }
+
+  /// Appends `text`; what goes beyond ``capacity`` is cut.
+  public mutating func append(_ text: Substring) {
+    var text = text
+    text.withUTF8 { bytes.append(contentsOf: $0.prefix(Self.capacity - bytes.count)) }
   }
 
   /// Appends `source` as it is; what goes beyond ``capacity`` is cut.

@@ -63,6 +63,8 @@ public struct LinuxHost: Sendable {
 
   /// The online CPUs, ascending.
   public var onlineCPUs: [Int] { isOnline.indices.filter { isOnline[$0] } }
+  /// The first online CPU; 0 is always online.
+  var firstOnlineCPU: Int { isOnline.firstIndex(of: true) ?? 0 }
   /// Present CPUs that are offline, ascending.
   public var offlineCPUs: [Int] { isOnline.indices.filter { !isOnline[$0] } }
 
