@@ -129,11 +129,10 @@ extension Unicode.Scalar {
 }
 
 extension Silicon {
-  /// Runs `body`, whose calls nobody is told of.
+  /// Runs `body`, whose calls nobody is told of and at which no fault acts.
   func unobserved<Result>(_ body: () -> Result) -> Result {
-    let observer = self.observer
-    self.observer = nil
-    defer { self.observer = observer }
+    isUnobserved = true
+    defer { isUnobserved = false }
     return body()
   }
 }
