@@ -26,6 +26,8 @@ enum GuestStop: Error {
   case status(CompletionStatus)
   /// The vCPU leaves the TD; the step is done again at the next entry.
   case exit(TDExit)
+  /// The vCPU leaves the TD; the TDCALL is done, with this status.
+  case trap(TDExit, CompletionStatus)
   /// The module puts a #VE into the guest instead.
   case virtualizationException(VCPU.VEInfo)
 

@@ -51,8 +51,8 @@ extension TDXModule {
     }
     try requirePage(call.registers.rcx, .nda, .rcx, .exclusive)
     if count + 1 == traits.minTDCX {
-      // The key of migration streams; nothing here depends on its value.
-      _ = try random(4, &machine)
+      let key = try random(4, &machine)
+      tds[tdr]?.migration.encryptionKey = key
     } else if count >= traits.minTDCX, let opState = tds[tdr]?.opState, opState != .uninitialized {
       throw .refused(.opStateIncorrect, "TDH.MNG.ADDCX does not work on a TD in OP_STATE \(opState.name)")
     }
