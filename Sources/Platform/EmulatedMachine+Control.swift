@@ -69,6 +69,9 @@ extension EmulatedMachine {
     return trace.jsonLines
   }
 
+  /// How many records the trace has had since the machine was made, those that it does not keep any more included.
+  public var traceCount: Int { lock.withLock { trace.total } }
+
   /// `last_error`
   public func lastControlError() -> String { lock.withLock { controlError.isEmpty ? "" : controlError + "\n" } }
 

@@ -128,9 +128,10 @@ public final class EmulatedMachine: @unchecked Sendable {
         ("abi", .text(profile.name)),
         ("module", .text(silicon.machine.residentProgram?.version.description ?? "-")),
         ("tdx_host", .text(host.device == nil ? "absent" : "present")), ("seamcalls", .number(calls)),
+        ("options", .text(options.text(seed: seed))),
       ], time: clock.microseconds() &- start)
     silicon.observer = { [unowned self] record in
-      trace.append(record, time: clock.microseconds() &- start)
+      trace.append(record, time: record.begin &- start)
     }
     self.start = start
   }
