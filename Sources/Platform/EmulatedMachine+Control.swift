@@ -132,7 +132,7 @@ extension EmulatedMachine {
         powerState = "on"
       case .kexec: powerState = "kexec"
       }
-      trace.note("power", [("event", .text(event.rawValue))], time: now)
+      trace.note("power", [("power", .text(event.rawValue))], time: now)
       if isUpdating { abandonUpdate(at: event) }
       thaw()
       bootHost(event.rawValue)

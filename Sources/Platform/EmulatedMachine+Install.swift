@@ -96,7 +96,7 @@ extension EmulatedMachine {
         "the machine was given \(event.rawValue == "kexec" ? "another kernel" : "a power cycle") in the middle of an "
         + "update, which ended there", result: "-", next: event == .kexec ? "reboot (echo reboot > .tdxfs/power)" : "-")
     confess()
-    trace.note("update-end", [("result", .text("abandoned")), ("event", .text(event.rawValue))], time: now)
+    trace.note("update-end", [("result", .text("abandoned")), ("power", .text(event.rawValue))], time: now)
     isUpdating = false
   }
 

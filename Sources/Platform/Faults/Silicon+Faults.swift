@@ -80,10 +80,10 @@ extension Silicon {
   func injectedReason(_ actions: [FaultTable.Action], input: Registers) -> String? {
     for action in actions {
       switch action.effect {
-      case .answer, .vmFailInvalid: return "injected by fault plan \(action.plan)"
+      case .answer, .vmFailInvalid: return "the answer is not the firmware's own"
       case .busy:
         guard Leaf(rax: input.rax).contention == .loader else { continue }
-        return "another LP is inside the P-SEAMLDR, which has no queue (injected by fault plan \(action.plan))"
+        return "another LP is inside the P-SEAMLDR, which has no queue"
       case .noEntropy, .corruptHandoff, .badPage, .delay, .dropLP, .noMemory, .powerLoss: continue
       }
     }
