@@ -1,5 +1,5 @@
 import Basics
-import Crypto
+import Cryptography
 
 /// The key with which the CPU authenticates reports: drawn at power-on, never shown.
 ///
@@ -11,12 +11,12 @@ public struct ReportKey: Equatable, Sendable {
   /// The key of power-on number `boot` of the machine with `seed`.
   public init(seed: UInt64, boot: UInt64 = 0) {
     let label = Array("tdxfs report key".utf8)
-    bytes = Array(SHA256.hash(data: label + seed.littleEndianBytes + boot.littleEndianBytes))
+    bytes = HMACSHA256.code(of: seed.littleEndianBytes + boot.littleEndianBytes, key: label)
   }
 
   /// HMAC-SHA-256 of `message`.
   func authenticate(_ message: some Sequence<UInt8>) -> [UInt8] {
-    Array(HMAC<SHA256>.authenticationCode(for: Array(message), using: SymmetricKey(data: bytes)))
+    HMACSHA256.code(of: message, key: bytes)
   }
 }
 
@@ -83,7 +83,7 @@ extension Machine {
     report.store(newest.info.teeTCBSVN, at: ReportLayout.teeTCBSVN2)
     report.store(type.prefix(4), at: ReportLayout.type)
     report.store(configuration.cpu.cpuSVN, at: ReportLayout.cpuSVN)
-    report.store(Array(SHA384.hash(data: report[ReportLayout.teeTCBInfo])), at: ReportLayout.teeTCBInfoHash)
+    report.store(SHA384.digest(of: report[ReportLayout.teeTCBInfo]), at: ReportLayout.teeTCBInfoHash)
     report.store(teeInfoHash.prefix(48), at: ReportLayout.teeInfoHash)
     report.store(reportData.prefix(64), at: ReportLayout.reportData)
     report.store(reportKey.authenticate(report[ReportLayout.authenticated]), at: ReportLayout.mac)

@@ -1,5 +1,5 @@
 import Basics
-import Crypto
+import Cryptography
 import ModuleImage
 import SEAM
 import Testing
@@ -14,7 +14,7 @@ struct GuestLifeTests {
     var bench = try Bench.running()
     bench.map(0x1000, .pending)
     bench.map(0x2000, .mapped)
-    let digest = Array(SHA384.hash(data: [UInt8]()))
+    let digest = SHA384.digest(of: [])
     let exit = bench.enter([
       .tdcall(Registers(rax: 1)),
       .tdcall(Registers(rax: 6, rcx: 0x1000)),

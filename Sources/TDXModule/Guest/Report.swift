@@ -1,5 +1,5 @@
 import Basics
-import Crypto
+import Cryptography
 import SEAM
 
 /// TDINFO, the half of a TDREPORT that the module makes (tdx-module.md 7.1).
@@ -60,7 +60,7 @@ extension TDXModule {
     guard registers.r8 == 0 else { throw .invalid(.r8) }
     guard !locks.rtmrs.contains(tdr) else { throw .status(.operandBusy.with(.rtmr)) }
     let info = TDInfo.bytes(of: td)
-    let hash = td.teeInfoHash ?? Array(SHA384.hash(data: info))
+    let hash = td.teeInfoHash ?? SHA384.digest(of: info)
     tds[tdr]?.teeInfoHash = hash
     // Type of a TD, subtype 0, and whether a service TD is bound.
     let type: [UInt8] = [0x81, 0, td.hasServiceTD ? 1 : 0, 0]
