@@ -26,6 +26,8 @@ struct FirmwareImage {
   var otherEntries = (before: 8, after: 3)
   /// In place of a length that fits.
   var tableLength: UInt16?
+  /// In place of how far from the end the descriptor is.
+  var descriptorOffset: UInt32?
   var hasTDXEntry = true
   var hasTable = true
 
@@ -69,7 +71,9 @@ struct FirmwareImage {
     let own = 18
     // The entry holds how far from the end of the file the descriptor is.
     let total = bytes.count + table.count + (hasTDXEntry ? 22 : 0) + after.count + own + 32
-    if hasTDXEntry { table += Self.entry(UInt32(total - descriptor).littleEndianBytes, guid: Self.tdxGUID) }
+    if hasTDXEntry {
+      table += Self.entry((descriptorOffset ?? UInt32(total - descriptor)).littleEndianBytes, guid: Self.tdxGUID)
+    }
     table += after
     bytes += table + (tableLength ?? UInt16(table.count + own)).littleEndianBytes + Self.tableGUID
     return bytes + [UInt8](repeating: 0xF4, count: 32)

@@ -47,7 +47,8 @@ struct TDImageTests {
     return try td.measurement(.mrtd)
   }
 
-  @Test("its MRTD is what a plain telling makes of the sections, however many pages a step adds", arguments: [1, 5, 1000])
+  @Test(
+    "its MRTD is what a plain telling makes of the sections, however many pages a step adds", arguments: [1, 5, 1000])
   func synthetic(pagesPerStep: Int) throws {
     let bytes = FirmwareImage.small.bytes
     #expect(try mrtd(of: bytes, pagesPerStep: pagesPerStep) == plainMRTD(of: bytes))

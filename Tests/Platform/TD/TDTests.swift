@@ -59,7 +59,9 @@ struct TDTests {
     #expect(try td.step("read gpa=0x1010 count=4") == "10111213")
     try td.step("write gpa=0x1010 data=cafe")
     #expect(try td.step("read gpa=0x1010 count=4") == "cafe1213")
-    try td.step("rtmr index=2 data=38b060a751ac96384cd9327eb1b1e36a21fdb71114be07434c0cc7bf63f6e1da274edebfe76f65fbd51ad2f14898b95b")
+    try td.step(
+      "rtmr index=2 data=38b060a751ac96384cd9327eb1b1e36a21fdb71114be07434c0cc7bf63f6e1da274edebfe76f65fbd51ad2f14898b95b"
+    )
     // The vector of tdx-module.md 6.7: SHA-384("") into a zero RTMR.
     #expect(
       try td.measurement(.rtmr(2))
@@ -156,9 +158,10 @@ struct TDTests {
       ("add pattern=300", "neither counting nor a byte"), ("add source=0", "beyond the end of the file image"),
       ("extend", "no page was added"), ("extend gpa=0x1010", "no multiple of 256"), ("extend gpa=0x1000", "0 pages"),
       ("vcpu lp=77", "CPU 77 is not online"), ("vcpu count=5", "has 4 vCPUs already"),
-      ("enter", "is not finalized"), ("enter vcpu=1", "has no vCPU 1"), ("write gpa=0 data=abc", "pairs of hexadecimal"),
+      ("enter", "is not finalized"), ("accept gpa=0", "is not finalized"),
+      ("write gpa=0 data=abc", "pairs of hexadecimal"),
       ("init attributes=0x1000000000000000", "TDX_OPERAND_INVALID(ATTRIBUTES)"), ("init mrowner=\(mrtd)00", "48 bytes"),
-      ("image", "has no image"), ("rd field=1", "METADATA_FIELD"), ("rd", "rd needs field="),
+      ("image", "has no image"), ("rd field=0x77", "METADATA_FIELD"), ("rd", "rd needs field="),
     ])
   func nonsense(words: String, reason: String) throws {
     let bench = try Bench()

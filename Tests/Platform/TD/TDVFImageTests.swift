@@ -23,9 +23,8 @@ struct TDVFImageTests {
 
   typealias Change = @Sendable (inout FirmwareImage) -> Void
 
-  @Test(
-    "what is wrong with an image is told",
-    arguments: [
+  static let changes: [(String, Change)] =
+    [
       ("no table of GUIDs", { $0.hasTable = false }),
       ("no entry of TDX", { $0.hasTDXEntry = false }),
       ("is damaged", { $0.tableLength = 60 }),
@@ -34,18 +33,25 @@ struct TDVFImageTests {
       ("0 sections", { $0.count = 0 }),
       ("6 sections", { $0.count = 6 }),
       ("4294967295 sections", { $0.count = .max }),
-      ("lie outside", { $0.count = 200; $0.length = .max }),
+      ("lie outside", { $0.descriptorOffset = .max }), ("lie outside", { $0.descriptorOffset = 8 }),
       ("section 0 of its TDX metadata: its type 9", { $0.sections[0].type = 9 }),
       ("section 1 of its TDX metadata: its memory 0xffff8800", { $0.sections[1].address += 0x800 }),
       ("section 3 of its TDX metadata: its memory", { $0.sections[3].memorySize = 0 }),
       ("is not made of pages", { $0.sections[3].memorySize = 0x1001 }),
-      ("is not made of pages", { $0.sections[3].address = ~0xFFF; $0.sections[3].memorySize = 0x2000 }),
+      (
+        "is not made of pages",
+        {
+          $0.sections[3].address = ~0xFFF; $0.sections[3].memorySize = 0x2000
+        }
+      ),
       ("beyond the end", { $0.sections[0].dataOffset = 0xFFFF_0000 }),
       ("beyond the end", { $0.sections[0].dataSize = .max }),
       ("more bytes than memory", { $0.sections[0].memorySize = 0x1000 }),
       ("can't be measured", { $0.sections[4].attributes = 3 }),
       ("has no bytes in the image", { $0.sections[3].dataSize = 16 }),
-    ] as [(String, Change)])
+    ]
+
+  @Test("what is wrong with an image is told", arguments: changes)
   func refusals(reason: String, change: Change) {
     var image = FirmwareImage.small
     change(&image)
