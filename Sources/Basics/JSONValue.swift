@@ -53,7 +53,8 @@ public indirect enum JSONValue: Equatable, Sendable {
     case (.integer(let left), .integer(let right)): left == right
     case (.string(let left), .string(let right)): left == right
     case (.array(let left), .array(let right)): left == right
-    case (.object(let left), .object(let right)): left.elementsEqual(right) { $0.name == $1.name && $0.value == $1.value }
+    case (.object(let left), .object(let right)):
+      left.elementsEqual(right) { $0.name == $1.name && $0.value == $1.value }
     case (.null, _), (.bool, _), (.number, _), (.integer, _), (.string, _), (.array, _), (.object, _): false
     }
   }

@@ -163,7 +163,8 @@ private struct StepReader {
   /// The bytes of staged data are those of the image that was uploaded. What was never uploaded may be anything.
   private func data(_ value: JSONValue, index: Int) throws(RecordingError) -> Recording.Action {
     let limit = 1 << 30
-    guard let offset = value["offset"]?.integer, let count = value["bytes"]?.integer, let chunk = value["chunk"]?.integer,
+    guard let offset = value["offset"]?.integer, let count = value["bytes"]?.integer,
+      let chunk = value["chunk"]?.integer,
       offset >= 0, (1...limit).contains(count), (1...4096).contains(chunk)
     else { throw RecordingError("record \(index + 1): data without offset, bytes and chunk") }
     var bytes = [UInt8](repeating: 0, count: count)

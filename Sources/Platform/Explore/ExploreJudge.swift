@@ -49,6 +49,15 @@ struct ExploreJudge {
     }
   }
 
+  /// Whether the kernel's wrapper repeats the call, so that this is not its last word.
+  private func isRetried(_ call: ExploreEvidence.Call) -> Bool {
+    switch call.leaf {
+    case .module: call.status == CompletionStatus.rndNoEntropy.rawValue
+    case .loader: evidence.retriesLoader && call.status == CompletionStatus.noEntropy.rawValue
+    case .unknown: false
+    }
+  }
+
   private mutating func judgeCalls() {
     var phase = Phase.before
     var done: [Phase: Set<Int>] = [:]
@@ -59,13 +68,15 @@ struct ExploreJudge {
         continue
       }
       if next > phase {
-        if let failed { find(true, "\(call.leaf.name) on LP \(call.lp) was called though a step of state \(failed) had failed") }
+        if let failed {
+          find(true, "\(call.leaf.name) on LP \(call.lp) was called though a step of state \(failed) had failed")
+        }
         judgeEntry(to: next, by: call, from: phase, done)
         phase = next
       } else if next < phase, !(next == .before && phase == .shutdown) {
         find(true, "\(call.leaf.name) on LP \(call.lp) was called after the state of \(phase) was entered")
       }
-      if call.isRetried { continue }
+      if isRetried(call) { continue }
       let isPerLP = call.leaf == .loader(.install) || call.leaf == .module(.sysLPInit)
       if isPerLP, call.isSuccess {
         let isNew = done[next, default: []].insert(call.lp).inserted
@@ -82,12 +93,15 @@ struct ExploreJudge {
   }
 
   /// Nobody enters a state before all online LPs have done their step of the one before.
-  private mutating func judgeEntry(to next: Phase, by call: ExploreEvidence.Call, from phase: Phase, _ done: [Phase: Set<Int>]) {
+  private mutating func judgeEntry(
+    to next: Phase, by call: ExploreEvidence.Call, from phase: Phase, _ done: [Phase: Set<Int>]
+  ) {
     let online = Set(evidence.after.online)
     func missing(_ phase: Phase) -> [Int] { online.subtracting(done[phase] ?? []).sorted() }
     switch next {
     case .before, .shutdown: break
-    case .install: find((done[.shutdown] ?? []).isEmpty, "SEAMLDR.INSTALL was called without a TDH.SYS.SHUTDOWN before it")
+    case .install:
+      find((done[.shutdown] ?? []).isEmpty, "SEAMLDR.INSTALL was called without a TDH.SYS.SHUTDOWN before it")
     case .initialise:
       let late = missing(.install)
       find(!late.isEmpty, "LP \(call.lp) went on to \(call.leaf.name) before SEAMLDR.INSTALL on LPs \(cpuList(late))")
@@ -139,17 +153,20 @@ struct ExploreJudge {
     case (let error?, .success):
       // Nothing happened, the kernel says.
       find(
-        after.version != before.version, "the kernel told of \(error), and version changed to \(Self.text(after.version))")
-      find(!works, "the kernel told of \(error) and that nothing happened, and the module is in \(state(of: after))")
+        after.version != before.version,
+        "the kernel told of \(error), and version changed to \(Self.text(after.version))")
+      find(!works, "the kernel told of \(error), version can be read, and the module is in \(state(of: after))")
       find(
         after.loads != before.loads || after.resident != before.resident,
-        "the kernel told of \(error) and that nothing happened, and a module was installed")
+        "the kernel told of \(error), version can be read, and a module was installed")
       find(
         after.keepsakes != before.keepsakes,
-        "the kernel told of \(error) and that nothing happened, and the module's state changed: "
+        "the kernel told of \(error), version can be read, and the module's state changed: "
           + zip(before.keepsakes, after.keepsakes).filter { $0 != $1 }.map { "\($0) → \($1)" }.joined(separator: ", "))
       let gone = before.tds.filter { !after.tds.contains($0) }
-      find(!gone.isEmpty, "the kernel told of \(error) and that nothing happened, and TDs are lost: \(gone.joined(separator: ", "))")
+      find(
+        !gone.isEmpty,
+        "the kernel told of \(error), version can be read, and TDs are lost: \(gone.joined(separator: ", "))")
       find(evidence.lost != .none, "version can be read, and why says lost=\(evidence.lost.rawValue)")
     case (let error?, .failure(let errno)):
       find(errno != .noSuchAddressOrDevice, "the kernel told of \(error), and version gives \(errno) in place of ENXIO")
@@ -169,7 +186,9 @@ struct ExploreJudge {
     }
     let isNew = version == .success(evidence.target)
     let isStale = couldNotRead && version == evidence.before.version
-    find(!isNew && !isStale, "the update to \(evidence.target) ended with success, and version reads \(Self.text(version))")
+    find(
+      !isNew && !isStale, "the update to \(evidence.target) ended with success, and version reads \(Self.text(version))"
+    )
   }
 
   private func state(of facts: ExploreEvidence.Facts) -> String {

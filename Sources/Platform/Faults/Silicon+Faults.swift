@@ -28,7 +28,9 @@ extension Silicon {
     }
     let result = execute(registers, on: lp)
     if isHeld { module.locks = locks }
-    guard case .answer(let status, let rdx, _)? = replacement, case .returned(let output) = result else { return result }
+    guard case .answer(let status, let rdx, _)? = replacement, case .returned(let output) = result else {
+      return result
+    }
     return .returned(Self.answer(to: output, status: status, rdx: rdx))
   }
 

@@ -76,7 +76,8 @@ public struct ChromeTrace {
     base = end
     lanes = []
     let abi = line["abi"]?.string ?? "-"
-    metadata("process_name", tid: 0, "\"name\":\(Self.quoted("boot \(pid): \(abi), module \(line["module"]?.string ?? "-")"))")
+    metadata(
+      "process_name", tid: 0, "\"name\":\(Self.quoted("boot \(pid): \(abi), module \(line["module"]?.string ?? "-")"))")
     metadata("process_sort_index", tid: 0, "\"sort_index\":\(pid)")
     lane(Self.uploadLane, name: "uploads")
     lane(Self.stateLane, name: "lock step")

@@ -7,7 +7,8 @@ import TDXHost
 /// `tdxfs explore`: an update in many orders and with many faults, in this process.
 struct ExploreCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "explore", abstract: "Try an update in many orders of the CPUs and with every fault, and check invariants.",
+    commandName: "explore",
+    abstract: "Try an update in many orders of the CPUs and with every fault, and check invariants.",
     discussion: """
       With up to \(Exploration.mostLPsInFull) LPs all orders and all single faults are tried, with more LPs samples. Status \
       0 when nothing was found, 1 when an update broke an invariant; the line that repeats it is printed.
@@ -19,7 +20,8 @@ struct ExploreCommand: ParsableCommand {
   @Option(name: .long, help: "The running module.", transform: ImageArguments.version)
   var from: ModuleVersion?
 
-  @Option(name: .long, help: "The module of the update; the newest release of the running one's line when not given.",
+  @Option(
+    name: .long, help: "The module of the update; the newest release of the running one's line when not given.",
     transform: ImageArguments.version)
   var to: ModuleVersion?
 

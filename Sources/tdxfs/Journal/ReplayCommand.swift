@@ -79,8 +79,9 @@ struct MountTarget: ReplayTarget {
     let lines = try trace().split(separator: UInt8(ascii: "\n"))
     let options = lines.first.map { String(decoding: $0, as: UTF8.self) }.flatMap(Recording.options(in:))
     guard let options, options == recording.lines.first.flatMap(Recording.options(in:)) else {
-      throw ReplayError("the machine on \(machine.mountPoint) has other options; mount one with -o "
-        + (recording.lines.first.flatMap(Recording.options(in:)) ?? ""))
+      throw ReplayError(
+        "the machine on \(machine.mountPoint) has other options; mount one with -o "
+          + (recording.lines.first.flatMap(Recording.options(in:)) ?? ""))
     }
     guard lines.count == 1 else {
       throw ReplayError("the machine on \(machine.mountPoint) is not fresh: something was done on it already")
