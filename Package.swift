@@ -84,7 +84,9 @@ let package = Package(
       path: "Tests/TDXHost"),
     .testTarget(
       name: "PlatformTests",
-      dependencies: ["Basics", "Cryptography", "Kernfs", "ModuleImage", "Platform", "SEAM", "TDXHost", .system],
+      dependencies: [
+        "Basics", "Cryptography", "Kernfs", "ModuleImage", "Platform", "SEAM", "TDXHost", "TDXModule", .system,
+      ],
       path: "Tests/Platform"),
     .testTarget(
       name: "ControlTreeTests", dependencies: ["Basics", "ControlTree", "Kernfs", "ModuleImage", "Platform", .system],
