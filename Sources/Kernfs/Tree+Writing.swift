@@ -9,6 +9,22 @@ extension Tree {
   public func write(
     _ id: OpenFileID, at offset: Int64, _ bytes: UnsafeRawBufferPointer, by caller: Caller
   ) throws(Errno) -> StoreOutcome {
+    let watch = beginWatch()
+    do throws(Errno) {
+      let outcome = try writeUnwatched(id, at: offset, bytes, by: caller)
+      if case .consumed(let count) = outcome {
+        end(watch, .write, id, at: offset, asked: bytes.count, by: caller, .success(count), head: bytes)
+      }
+      return outcome
+    } catch {
+      end(watch, .write, id, at: offset, asked: bytes.count, by: caller, .failure(error), head: bytes)
+      throw error
+    }
+  }
+
+  private func writeUnwatched(
+    _ id: OpenFileID, at offset: Int64, _ bytes: UnsafeRawBufferPointer, by caller: Caller
+  ) throws(Errno) -> StoreOutcome {
     let (file, isActive, _) = try openFile(id)
     guard file.flags.allowsWriting else { throw .badFileDescriptor }
     guard offset >= 0 else { throw .invalidArgument }

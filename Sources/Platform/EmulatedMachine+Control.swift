@@ -130,6 +130,7 @@ extension EmulatedMachine {
       case .kexec: powerState = "kexec"
       }
       trace.note("power", [("event", .text(event.rawValue))], time: now)
+      operations.note("power", [("event", .text(event.rawValue))])
       if isUpdating { abandonUpdate(at: event) }
       thaw()
       bootHost(event.rawValue)

@@ -62,6 +62,7 @@ public final class MachineFiles: Sendable {
     }
     addDevice()
     machine.onPowerOn = { [weak self] in self?.renewDevice() }
+    machine.onWatch = { [tree, operations = machine.operations] isOn in tree.setWatcher(isOn ? operations : nil) }
   }
 
   /// The upload device there is now.

@@ -18,6 +18,7 @@ struct Tdxfs: ParsableCommand {
     subcommands: [
       MountCommand.self, RunCommand.self, ImageCommand.self, StatusCommand.self, LogCommand.self, WhyCommand.self,
       TraceCommand.self, RebootCommand.self, MatrixCommand.self, MatrixCellCommand.self,
+      ScenarioCommand.self, ScenarioCellCommand.self, LintCommand.self,
     ],
     defaultSubcommand: MountCommand.self)
 
