@@ -25,7 +25,8 @@ struct Tdxfs: ParsableCommand {
   static func main() {
     signal(SIGPIPE, SIG_IGN)
     do {
-      var command = try parseAsRoot(Array(CommandLine.arguments.dropFirst()))
+      let words = Array(CommandLine.arguments.dropFirst())
+      var command = try parseAsRoot(ScenarioRunCommand.namingClient(in: words))
       try command.run()
     } catch let failure as Failure {
       Output.complain(failure.description)

@@ -61,8 +61,14 @@ struct ScenarioRunCommand: ParsableCommand {
   @Option(name: .long, help: "Link this file into {catalog}, for a client that looks for images beside itself.")
   var place: [String] = []
 
-  @Argument(parsing: .postTerminator, help: "The client and its arguments.")
+  @Option(name: .long, parsing: .unconditionalSingleValue, help: .hidden)
   var client: [String] = []
+
+  /// `words` with those behind `--` as options of their own: ArgumentParser takes no second list of words.
+  static func namingClient(in words: [String]) -> [String] {
+    guard words.starts(with: ["scenario", "run"]), let end = words.firstIndex(of: "--") else { return words }
+    return words[..<end] + words[(end + 1)...].flatMap { ["--client", $0] }
+  }
 
   func run() throws {
     do { _ = try MountOptions(arguments: options) } catch { throw Failure.usage(error.description) }
