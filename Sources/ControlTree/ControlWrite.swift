@@ -23,6 +23,17 @@ enum ControlWrite {
     }
   }
 
+  /// Runs `action`, which is no write: what a name was made or taken away for.
+  static func perform(on machine: EmulatedMachine, _ action: () throws(ControlError) -> Void) throws(Errno) {
+    do throws(ControlError) {
+      try action()
+      machine.clearControlError()
+    } catch {
+      machine.record(controlError: error)
+      throw error.errno
+    }
+  }
+
   /// `word` in quotes, fit for one line: control characters replaced, cut where it is long.
   static func quoted(_ word: String) -> String {
     let printable = word.unicodeScalars.prefix(64).map { $0.value < 0x20 || $0.value == 0x7F ? "?" : String($0) }

@@ -35,6 +35,8 @@ public final class EmulatedMachine: @unchecked Sendable {
   let idle = WaitQueue()
   let worker = Worker()
   let frozen = Guarded<FrozenView?>(nil)
+  /// The fault plans. A lock of its own, inside all others.
+  let faults = Guarded(FaultTable())
 
   // Guarded by `lock`.
   let silicon: Silicon
@@ -46,14 +48,20 @@ public final class EmulatedMachine: @unchecked Sendable {
   /// Counts power-ons and kexecs: an update that began before the last one has nothing left to work on.
   var bootNumber: UInt64 = 0
   var isUpdating = false
+  /// Counts the updates that were begun: each has an order of its own with `order=seed`.
+  var updateNumber: UInt64 = 0
+  /// In place of `order=`: the schedule of the update of this number.
+  var scheduleOverride: (@Sendable (UInt64) -> UpdateSchedule)?
+  /// Called after each step of an update, without any lock held: for who watches what can be seen in the middle of one.
+  var onStep: (@Sendable () -> Void)?
 
   /// Powers a machine on. What the options ask for and no machine can be is refused in one sentence.
   public init(
-    options: MachineOptions, clock: any MachineClock = MonotonicClock(),
+    options: MachineOptions, clock: (any MachineClock)? = nil,
     readFile: (String) throws -> String = { _ in throw Errno.noSuchFileOrDirectory }
   ) throws(OptionError) {
     self.options = options
-    self.clock = clock
+    self.clock = clock ?? options.clock.make()
     guard let profile = ABIProfile.named(options.abi), let release = ReleaseTable.release(options.effectiveModule)
     else {
       throw OptionError("there is no kernel \(options.abi) or no module \(options.effectiveModule)")
@@ -72,7 +80,7 @@ public final class EmulatedMachine: @unchecked Sendable {
     var generator = SystemRandomNumberGenerator()
     seed = options.seed ?? generator.next()
     let state = try Self.powerOnSilicon(options: options, release: release, signers: signers, seed: seed)
-    silicon = Silicon(state)
+    silicon = Silicon(state, faults: faults, clock: self.clock)
     host = LinuxHost(
       profile: profile, configuration: Self.hostConfiguration(options), now: { 0 })
     bootHost("power-on")

@@ -54,10 +54,9 @@ extension EmulatedMachine: HostView {
 
   /// Keeps what is visible now for all readers. `lock` is held.
   func freeze() {
-    // Nobody asked the P-SEAMLDR here, so these calls are left out of the trace.
-    let observer = silicon.observer
-    silicon.observer = nil
-    defer { silicon.observer = observer }
+    // Nobody asked the P-SEAMLDR here, so these calls are left out of the trace, and no fault acts at them.
+    silicon.isUnobserved = true
+    defer { silicon.isUnobserved = false }
     let log = host.log
     let view = FrozenView(
       version: Result { () throws(Errno) in try host.version() },

@@ -126,6 +126,12 @@ public final class MachineFiles: Sendable {
         log: { machine.appendLog($0) },
         schedule: { machine.worker.schedule($0) },
         mayWriteRawIO: environment.mayWriteRawIO,
-        observe: { machine.observe($0, boot: boot) }))
+        observe: { machine.observe($0, boot: boot) },
+        hasMemory: { allocation in
+          switch allocation {
+          case .pages: machine.hasPages(in: .receive)
+          case .mapping: machine.hasPages(in: .prepare)
+          }
+        }))
   }
 }

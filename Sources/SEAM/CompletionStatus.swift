@@ -59,7 +59,7 @@ extension CompletionStatus: CustomStringConvertible {
   }
 
   /// Whether DETAILS_L2 of the code is an operand id.
-  private var takesOperand: Bool {
+  var takesOperand: Bool {
     switch code {
     case .operandInvalid, .operandAddrRangeError, .operandBusy, .operandBusyHostPriority, .pageMetadataIncorrect: true
     default: false
