@@ -22,7 +22,9 @@ extension EmulatedMachine {
     case .nothingStaged: operations.note("nothing-staged")
     case .unexpectedValue(let value, let staged, _):
       operations.note("unexpected-value", [("value", .number(Int(value))), ("staged", .number(staged))])
-    case .loadingBegan, .loadingGivenUp, .commitRefused, .loadingIgnored, .entered, .transferred, .cancelled: return
+    case .pageAllocationFailed, .loadingBegan, .loadingGivenUp, .commitRefused, .loadingIgnored, .entered, .transferred,
+      .cancelled:
+      return
     }
   }
 }

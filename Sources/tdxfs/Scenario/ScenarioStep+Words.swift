@@ -131,7 +131,7 @@ extension ScenarioStep {
 
 extension ScenarioEvent {
   /// The stages of an update that can be waited for.
-  static let stages = ["prepare", "transfer", "shutdown", "install", "cpu-init", "update"]
+  static let stages = FaultPlan.Stage.allCases.filter { $0 != .receive }.map(\.rawValue)
   private static let points = ["stage=NAME", "ended", "ended=N", "busy", "busy=N"]
 
   /// The event that `text` tells: a point, then a step.
