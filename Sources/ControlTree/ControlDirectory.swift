@@ -20,6 +20,7 @@ public enum ControlDirectory {
       file("power", PowerFile(machine: machine))
       file("last_error", ReportFile { machine.lastControlError() })
       directory("fault", FaultDirectory(machine: machine))
+      directory("td", TDDirectory(machine: machine))
       directory("cpu", mode: 0o700) {
         // What `tdxfs run` lays over devices/system/cpu.
         file("online", ReportFile(mode: 0o444) { machine.onlineList() + "\n" })

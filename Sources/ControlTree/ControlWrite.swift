@@ -23,14 +23,43 @@ enum ControlWrite {
     }
   }
 
-  /// Runs `action`, which is no write: what a name was made or taken away for.
-  static func perform(on machine: EmulatedMachine, _ action: () throws(ControlError) -> Void) throws(Errno) {
+  /// Runs `action`, which is no write; its refusal is kept all the same.
+  static func attempt<Result>(
+    on machine: EmulatedMachine, _ action: () throws(ControlError) -> Result
+  ) throws(Errno) -> Result {
     do throws(ControlError) {
-      try action()
+      let result = try action()
       machine.clearControlError()
+      return result
     } catch {
       machine.record(controlError: error)
       throw error.errno
+    }
+  }
+
+  /// Runs `action` with bytes that are taken as they are; waits for an update that runs.
+  static func take(
+    _ bytes: [UInt8], on machine: EmulatedMachine, _ action: () throws(ControlError) -> Void
+  ) throws(Errno) -> StoreOutcome {
+    do throws(Errno) {
+      try attempt(on: machine, action)
+      return .consumed(bytes.count)
+    } catch {
+      guard error == .resourceTemporarilyUnavailable else { throw error }
+      return .wait(machine.updateQueue)
+    }
+  }
+
+  /// Runs `action`; where it gets EAGAIN because an update runs, the write waits.
+  static func afterUpdate(
+    _ machine: EmulatedMachine, _ action: () throws(ControlError) -> Void
+  ) throws(ControlError) -> ControlOutcome {
+    do throws(ControlError) {
+      try action()
+      return .done
+    } catch {
+      guard error.errno == .resourceTemporarilyUnavailable else { throw error }
+      return .afterUpdate(machine.updateQueue)
     }
   }
 

@@ -24,9 +24,8 @@ public enum TreeChange: Hashable, Sendable {
 public final class Tree: Sendable {
   struct State {
     var nodes: [NodeID: Node] = [:]
-    var openFiles: [OpenFileID: OpenFile] = [:]
+    var openFiles = OpenFileTable()
     var lastNode: UInt64 = 0
-    var lastOpenFile: UInt64 = 0
     let uid: UInt32
     let gid: UInt32
   }

@@ -25,8 +25,8 @@ extension EmulatedMachine {
         "seam_ready": silicon.machine.seamExtend.seamReady ? "1" : "0",
         "lps": "\(options.lps)",
         "online": cpuList(host.onlineCPUs),
-        "tds": "0",
-        "open_builds": "0",
+        "tds": "\(host.tds.byName.count)",
+        "open_builds": "\(host.tds.openBuilds)",
       ]
       return report
     }
@@ -94,7 +94,7 @@ extension EmulatedMachine {
       if online {
         try host.takeOnline(cpu, door: silicon)
       } else {
-        try host.takeOffline(cpu)
+        try host.takeOffline(cpu, door: silicon)
       }
     } catch {
       throw .refused(error, "cpu/\(cpu)/online: \(Self.hotplugRefusal(online: online, cpu: cpu, error))")

@@ -152,10 +152,22 @@ public final class Silicon: SEAMCALLDoor {
     return machine.memory.read(hpa, count: count)
   }
 
+  /// Host memory; what lies in the SEAM range reads as all ones.
+  public func readPhysicalWord(_ hpa: UInt64) -> UInt64 {
+    guard !machine.overlapsSEAMRange(hpa, size: 8) else { return ~0 }
+    return machine.memory.word(at: hpa)
+  }
+
   /// Host memory; writes into the SEAM range are dropped.
   public func writePhysical(_ bytes: [UInt8], at hpa: UInt64) {
     guard !machine.overlapsSEAMRange(hpa, size: UInt64(bytes.count)) else { return }
     machine.memory.write(bytes, at: hpa)
+  }
+
+  /// A page of zeros takes no room.
+  public func clearPage(_ hpa: UInt64) {
+    guard !machine.overlapsSEAMRange(hpa, size: UInt64(PhysicalMemory.pageSize)) else { return }
+    machine.memory.setPage(nil, at: hpa)
   }
 }
 
@@ -171,4 +183,7 @@ extension Silicon: GuestDoor {
     machine.guests[tdvpr]?.outcomes = []
     return outcomes
   }
+
+  /// Forgets what its software had still to do.
+  public func forgetGuest(ofVCPU tdvpr: UInt64) { machine.guests[tdvpr] = nil }
 }

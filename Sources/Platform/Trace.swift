@@ -1,5 +1,4 @@
 import Basics
-import DequeModule
 import SEAM
 
 /// What happened on a machine, newest last: SEAMCALLs and uploads, at most ``Trace/capacity`` records.
@@ -12,7 +11,7 @@ public struct Trace: Sendable {
     /// What happened.
     public enum Event: Sendable {
       /// A SEAMCALL on `lp`; the arrays hold RAX, RCX, RDX, R8.
-      case seamcall(lp: UInt16, input: InlineRegisters, output: InlineRegisters?, failure: StaticString?)
+      case seamcall(lp: UInt16, input: InlineRegisters, output: InlineRegisters?, failure: Failure?)
       /// An upload-level or power-level event, with its details as JSON members.
       case note(kind: String, members: [(String, Value)])
     }
@@ -30,11 +29,33 @@ public struct Trace: Sendable {
     var rdx: UInt64
     var r8: UInt64
 
+    /// All zero.
+    static let none = InlineRegisters(Registers(rax: 0))
+
     init(_ registers: Registers) {
       rax = registers.rax
       rcx = registers.rcx
       rdx = registers.rdx
       r8 = registers.r8
+    }
+  }
+
+  /// How a SEAMCALL ended that entered no firmware.
+  public enum Failure: UInt8, Sendable {
+    /// CF = 1.
+    case vmFailInvalid
+    /// #GP.
+    case generalProtection
+    /// #UD.
+    case invalidOpcode
+
+    /// As a status is told.
+    var text: String {
+      switch self {
+      case .vmFailInvalid: "VMfailInvalid"
+      case .generalProtection: "#GP"
+      case .invalidOpcode: "#UD"
+      }
     }
   }
 
@@ -46,7 +67,7 @@ public struct Trace: Sendable {
     case number(Int)
   }
 
-  private var records: Deque<Record> = []
+  private var records = PackedRecords()
 
   /// A trace of nothing.
   public init() {}
@@ -54,12 +75,12 @@ public struct Trace: Sendable {
   /// Appends the SEAMCALL `record` at `time`.
   public mutating func append(_ record: SEAMCALLRecord, time: UInt64) {
     let output: InlineRegisters?
-    let failure: StaticString?
+    let failure: Failure?
     switch record.result {
     case .returned(let registers): (output, failure) = (InlineRegisters(registers), nil)
-    case .vmFailInvalid: (output, failure) = (nil, "VMfailInvalid")
-    case .generalProtection: (output, failure) = (nil, "#GP")
-    case .invalidOpcode: (output, failure) = (nil, "#UD")
+    case .vmFailInvalid: (output, failure) = (nil, .vmFailInvalid)
+    case .generalProtection: (output, failure) = (nil, .generalProtection)
+    case .invalidOpcode: (output, failure) = (nil, .invalidOpcode)
     }
     append(
       Record(
@@ -82,7 +103,7 @@ public struct Trace: Sendable {
   /// The records as JSON lines.
   public var jsonLines: [UInt8] {
     var lines: [UInt8] = []
-    for record in records {
+    records.forEach { record in
       lines.append(contentsOf: Self.json(record).utf8)
       lines.append(UInt8(ascii: "\n"))
     }
@@ -98,7 +119,7 @@ public struct Trace: Sendable {
         let status = CompletionStatus(rawValue: output.rax)
         text += ",\"out\":\(json(output)),\"status\":\"\(status.rawValue == 0 ? "SUCCESS" : status.symbol)\""
       } else if let failure {
-        text += ",\"status\":\"\(failure)\""
+        text += ",\"status\":\"\(failure.text)\""
       }
       return text + "}"
     case .note(let kind, let members):

@@ -40,6 +40,12 @@ struct TD: Sendable {
   var epochReaders: [UInt32] = [0, 0]
   /// MRTD, RTMRs and SERVTD_HASH.
   var measurement = TDMeasurement()
+  /// LAST_TEEINFO_HASH: SHA-384 of TDINFO; nil while it is not valid.
+  var teeInfoHash: [UInt8]?
+  /// TD_CTLS as the guest has written it; nil before.
+  var tdControls: UInt64?
+  /// What the host and the guest wrote into fields that nothing here depends on, by field id.
+  var fields: [UInt64: UInt64] = [:]
   /// Secure EPT.
   var sept = SecureEPT()
   /// Bindings of service TDs.

@@ -57,6 +57,10 @@ struct TDParameters: Equatable, Sendable {
 
   /// CONFIG_FLAGS bit 0: guest physical addresses have 52 bits, not 48.
   var hasGPAW52: Bool { configFlags & 1 != 0 }
+  /// CONFIG_FLAGS bit 1: the guest chooses what an access to a PENDING page does.
+  var hasFlexiblePendingVE: Bool { configFlags & 2 != 0 }
+  /// CONFIG_FLAGS bit 2: TDG.VP.VMCALL does not touch the host's RBP.
+  var hasNoRBPMod: Bool { configFlags & 4 != 0 }
   /// Level of the root table of the secure EPT: 3 with four levels, 4 with five.
   var rootLevel: UInt8 { eptpControls >> 3 & 7 == 4 ? 4 : 3 }
   /// First guest physical address that is shared with the host.
