@@ -30,11 +30,11 @@ struct WatchedOperation: Equatable {
   let offset: Int
   let asked: Int
   /// Bytes moved; nil when it failed.
-  let moved: Int?
+  private(set) var moved: Int?
   /// The name of the error.
   let error: String?
   /// The first bytes of a text.
-  let text: [UInt8]
+  private(set) var text: [UInt8]
 
   /// The text as people see it, without the newline at its end.
   var shown: String { String(decoding: text, as: UTF8.self).trimmed.filter { $0 != "\n" && $0 != "\0" } }
@@ -73,9 +73,26 @@ struct WatchedOperation: Equatable {
       }
   }
 
-  /// The lines of the log `text`.
+  /// The lines of the log `text`. Reads that go on where the one before has stopped are one: shells read byte by byte,
+  /// and all of it was made by the first read.
   static func list(_ text: String) -> [WatchedOperation] {
-    text.split(separator: "\n").compactMap { WatchedOperation(line: $0) }
+    var list: [WatchedOperation] = []
+    var reads: [UInt64: Int] = [:]
+    for line in text.split(separator: "\n") {
+      guard let operation = WatchedOperation(line: line) else { continue }
+      if case .read(let path) = operation.event, path != .data {
+        if operation.offset > 0, let moved = operation.moved, let first = reads[operation.file],
+          let before = list[first].moved, operation.offset == before
+        {
+          list[first].moved = before + moved
+          list[first].text += operation.text
+          continue
+        }
+        reads[operation.file] = list.count
+      }
+      list.append(operation)
+    }
+    return list
   }
 
   /// `\xNN` as bytes.
@@ -161,7 +178,6 @@ struct Conversation {
 
   /// Of the operations of everybody but `rehearsal`.
   init(_ operations: [WatchedOperation], besides rehearsal: Int32) {
-    var reads: [UInt64: String] = [:]
     var written = (bytes: 0, calls: 0)
     for operation in operations where operation.pid != rehearsal && operation.pid != 0 {
       switch operation.event {
@@ -176,9 +192,6 @@ struct Conversation {
         flush(&written)
         say("\(file.name) ← \(operation.error.map { "\(operation.shown) (\($0))" } ?? operation.shown)")
       case .read(let file):
-        // The end of a file is no news.
-        guard operation.moved != 0 || reads[operation.file] == nil else { continue }
-        reads[operation.file] = file.name
         flush(&written)
         if case .data = file { say("data read") } else { say("\(file.name) = \(operation.error ?? quoted(operation))") }
       case .open(let file):
