@@ -17,6 +17,8 @@ final class Rehearsal {
 
   private var pending: [ScenarioEvent]
   private var client: RunningClient?
+  /// What was known of the client when the filesystem was killed.
+  private var lastOperations: [WatchedOperation] = []
   /// What the rehearsal itself could not do.
   private(set) var problems: [String] = []
 
@@ -84,7 +86,7 @@ final class Rehearsal {
 
   /// What clients did since the watch began.
   private var operations: [WatchedOperation] {
-    guard case .success(let text) = machine.read(".tdxfs/watch") else { return [] }
+    guard case .success(let text) = machine.read(".tdxfs/watch") else { return lastOperations }
     return WatchedOperation.list(text)
   }
 
@@ -186,7 +188,9 @@ final class Rehearsal {
       waitForIdle()
       guard machine.values(in: "why")["result"] == "success" else { throw .ioError }
     case .killClient(let signal): client?.kill(signal)
-    case .killDaemon: machine.kill()
+    case .killDaemon:
+      lastOperations = operations
+      machine.kill()
     case .shell(let script):
       guard CapturedCommand.run(["sh", "-c", script]).status == 0 else { throw .ioError }
     }
@@ -235,8 +239,6 @@ final class Rehearsal {
     seen.values["status"] = why["status"]?.split(separator: " ").first.map(String.init) ?? "-"
     let error = machine.value("class/firmware/\(machine.profile.uploadName)/error")
     seen.values["error"] = error.isEmpty ? "-" : error
-    seen.values["version"] = machine.version
-    seen.values["remaining"] = machine.remaining
     let operations = operations
     seen.values["uploads"] = "\(uploadResults.count)"
     seen.values["result"] = outcome(operations).rawValue
@@ -246,6 +248,9 @@ final class Rehearsal {
       guard let leaf = line.member("leaf") else { continue }
       seen.calls[leaf, default: 0] += 1
     }
+    // What asks the firmware comes after the count of calls.
+    seen.values["version"] = machine.version
+    seen.values["remaining"] = machine.remaining
     for name in ((try? SmallFile.list(machine.root.appending(".tdxfs/td"))) ?? [:]).keys {
       seen.alive[name] = machine.value(".tdxfs/td/\(name)/alive")
     }

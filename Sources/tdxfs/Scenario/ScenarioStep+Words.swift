@@ -59,7 +59,8 @@ extension ScenarioStep {
       return "cpu/\(number)/online"
     }
     switch verb {
-    case "control": return .control(file: try path(word("a file of the control directory")), text: try sentence("a text"))
+    case "control":
+      return .control(file: try path(word("a file of the control directory")), text: try sentence("a text"))
     case "mkdir": return .makeDirectory(try path(word("a directory")))
     case "rmdir": return .removeDirectory(try path(word("a directory")))
     case "td":
