@@ -94,6 +94,15 @@ extension Tree {
     }
   }
 
+  /// The bytes of one read(2) or pread(2), as an array.
+  public func bytes(
+    _ id: OpenFileID, at offset: Int64, count: Int, fromPageCache: Bool = false, by caller: Caller
+  ) throws(Errno) -> [UInt8] {
+    var bytes: [UInt8] = []
+    try read(id, at: offset, count: count, fromPageCache: fromPageCache, by: caller) { bytes = Array($0) }
+    return bytes
+  }
+
   /// read(2) and pread(2): `body` gets the bytes, fewer than `count` where sysfs gives fewer; none at the end.
   ///
   /// `fromPageCache` marks reads that the kernel makes for itself (sendfile, readahead, private mmap; lock_owner 0):

@@ -108,7 +108,8 @@ struct FaultPlanTests {
   @Test("of random words never traps, and what is taken is taken again")
   func random() {
     var generator = SystemRandomNumberGenerator()
-    let values = FaultPlan.Stage.allCases.map(\.rawValue) + ["1", "0x", "-1", "18446744073709551616", "TDH.SYS.RD", "é", ""]
+    let values =
+      FaultPlan.Stage.allCases.map(\.rawValue) + ["1", "0x", "-1", "18446744073709551616", "TDH.SYS.RD", "é", ""]
     for _ in 0..<5_000 {
       let words = (0..<Int.random(in: 0...5, using: &generator)).map { _ in
         let key = FaultPlan.keys.randomElement(using: &generator) ?? ""
