@@ -23,18 +23,24 @@ enum ControlWrite {
     }
   }
 
-  /// Runs `action`, which is no write; its refusal is kept all the same.
-  static func attempt<Result>(
+  /// Runs `action`, which is no write; its refusal is kept all the same, but success clears no reason.
+  static func read<Result>(
     on machine: EmulatedMachine, _ action: () throws(ControlError) -> Result
   ) throws(Errno) -> Result {
     do throws(ControlError) {
-      let result = try action()
-      machine.clearControlError()
-      return result
+      return try action()
     } catch {
-      machine.record(controlError: error)
+      if error.errno != .restartSystemCall { machine.record(controlError: error) }
       throw error.errno
     }
+  }
+
+  /// Runs `action`, which changes something by its name alone.
+  static func change(
+    on machine: EmulatedMachine, _ action: () throws(ControlError) -> Void
+  ) throws(Errno) {
+    try read(on: machine, action)
+    machine.clearControlError()
   }
 
   /// Runs `action` with bytes that are taken as they are; waits for an update that runs.
@@ -42,15 +48,15 @@ enum ControlWrite {
     _ bytes: [UInt8], on machine: EmulatedMachine, _ action: () throws(ControlError) -> Void
   ) throws(Errno) -> StoreOutcome {
     do throws(Errno) {
-      try attempt(on: machine, action)
+      try change(on: machine, action)
       return .consumed(bytes.count)
     } catch {
-      guard error == .resourceTemporarilyUnavailable else { throw error }
+      guard error == .restartSystemCall else { throw error }
       return .wait(machine.updateQueue)
     }
   }
 
-  /// Runs `action`; where it gets EAGAIN because an update runs, the write waits.
+  /// Runs `action`; where an update runs, the write waits.
   static func afterUpdate(
     _ machine: EmulatedMachine, _ action: () throws(ControlError) -> Void
   ) throws(ControlError) -> ControlOutcome {
@@ -58,7 +64,7 @@ enum ControlWrite {
       try action()
       return .done
     } catch {
-      guard error.errno == .resourceTemporarilyUnavailable else { throw error }
+      guard error.errno == .restartSystemCall else { throw error }
       return .afterUpdate(machine.updateQueue)
     }
   }

@@ -143,7 +143,7 @@ public protocol SnapshotFile: Sendable {
   /// The content now.
   func content() throws(Errno) -> [UInt8]
 
-  /// Where an open waits whose content got EAGAIN, to be tried again when it is woken; nil when EAGAIN is the answer.
+  /// Where an open waits whose content got ERESTARTSYS, to be tried again when it is woken; nil when it never does.
   var queue: WaitQueue? { get }
 
   /// Takes the bytes of one write call, whatever its offset.

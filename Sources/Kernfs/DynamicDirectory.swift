@@ -51,7 +51,7 @@ public protocol DynamicDirectory: Sendable {
   /// unlink(2).
   func unlink(_ name: String, by caller: Caller) throws(Errno)
 
-  /// Where mkdir(2) and rmdir(2) wait that got EAGAIN, to be tried again when it is woken; nil when EAGAIN is the answer.
+  /// Where mkdir(2) and rmdir(2) wait that got ERESTARTSYS, to be tried again when it is woken; nil when they never do.
   var queue: WaitQueue? { get }
 }
 

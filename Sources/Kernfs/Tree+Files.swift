@@ -70,7 +70,7 @@ extension Tree {
     }
   }
 
-  /// Where a request on the node waits that got EAGAIN; nil when that is its answer.
+  /// Where a request on the node waits that got ERESTARTSYS; nil when none ever does.
   public func queue(of id: NodeID) -> WaitQueue? {
     let content = state.withLock { $0.nodes[id]?.content }
     switch content {

@@ -25,8 +25,8 @@ public final class KernfsFilesystem: FuseFilesystem {
     tree.setObserver { [changes] in changes.announce($0) }
   }
 
-  /// Answers a request by what `attempt` gives. Where it gives EAGAIN and the node has a queue, it is tried again when that
-  /// is woken; the caller can be interrupted meanwhile.
+  /// Answers a request by what `attempt` gives. Where it gives ERESTARTSYS, it is tried again when the node's queue is
+  /// woken; the caller can be interrupted meanwhile.
   func answer<Operation, Value: Sendable>(
     _ request: consuming Request<Operation>, _ attempt: @escaping @Sendable () throws(Errno) -> Value,
     _ reply: @escaping @Sendable (consuming Request<Operation>, Result<Value, Errno>) -> Void
@@ -38,8 +38,12 @@ public final class KernfsFilesystem: FuseFilesystem {
       let value = try attempt()
       reply(request, .success(value))
     } catch {
-      guard error == .resourceTemporarilyUnavailable, let queue = tree.queue(of: node) else {
+      guard error == .restartSystemCall else {
         reply(request, .failure(error))
+        return
+      }
+      guard let queue = tree.queue(of: node) else {
+        reply(request, .failure(.interrupted))
         return
       }
       let parked = request.park()

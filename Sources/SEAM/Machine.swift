@@ -25,6 +25,8 @@ public struct Machine: Sendable {
   public var imageGeneration: UInt64 = 0
   /// The software of each vCPU, by the address of its TDVPR page: what TDH.VP.ENTER runs.
   public var guests: [UInt64: GuestProgram] = [:]
+  /// LPs at which an external interrupt is pending, see ``InterruptDoor``.
+  public var pendingInterrupts: Set<Int> = []
 
   /// A machine as MCHECK and the NP-SEAMLDR leave it: the P-SEAMLDR is ready, there is no module. `boot` tells power-ons
   /// with one seed apart: each has a report key of its own.

@@ -179,8 +179,8 @@ struct HotplugTests {
       profile: .v8, configuration: HostConfiguration(packages: [0, 0, 1, 1], memory: [0..<(1 << 30)]), now: { 0 })
     host.boot(door: firmware)
     host.log = KernelLog(now: { 0 })
-    let taken = host.tds.keyIDs.allocate()
-    let keyID = try #require(taken)
+    #expect(!host.tdsExist)
+    try host.createTD("a", door: firmware)
     #expect(host.tdsExist)
     try host.takeOffline(2, door: firmware)
     #expect(throws: Errno.resourceBusy) { try host.takeOffline(3, door: firmware) }
@@ -189,7 +189,7 @@ struct HotplugTests {
         "virt/tdx: TDX requires all packages to have an online CPU. Delete all TDs in order to offline all CPUs of "
           + "a package."
       ])
-    host.tds.keyIDs.give(back: keyID)
+    host.destroyTD("a", door: firmware)
     try host.takeOffline(3, door: firmware)
   }
 

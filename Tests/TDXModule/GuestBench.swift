@@ -7,7 +7,6 @@ import Testing
 
 /// A TD with a vCPU and some memory on the bench, as a virtual machine monitor makes it, and what its guest does.
 extension Bench {
-  static let tdr: UInt64 = 0x100_0000
   static let tdvpr: UInt64 = 0x110_0000
   /// Where the pages lie that ``mapPage(_:_:at:tdr:)`` puts under a TD.
   static let memory: UInt64 = 0x200_0000
@@ -27,15 +26,8 @@ extension Bench {
     #expect(bench.initTD(tdr, parameters).rax == 0)
     bench.createVCPU()
     #expect(bench.call(22, rcx: tdvpr, rdx: 0x1234).rax == 0)
-    bench.finalize()
+    #expect(bench.call(17, rcx: tdr).rax == 0)
     return bench
-  }
-
-  /// TDH.MR.FINALIZE, as far as the vCPU sees it.
-  mutating func finalize(_ tdr: UInt64 = tdr) {
-    module.tds[tdr]?.measurement.finish(library: machine.residentProgram?.cryptoVersion ?? 0)
-    module.tds[tdr]?.opState = .runnable
-    module.endBuild(tdr)
   }
 
   /// Puts an entry in `state` at `gpa` into the secure EPT, with the tables that lead to it.

@@ -25,11 +25,11 @@ struct TDDirectory: DynamicDirectory {
   }
 
   func makeDirectory(_ name: String, by caller: Caller) throws(Errno) {
-    try ControlWrite.attempt(on: machine) { () throws(ControlError) in try machine.createTD(name) }
+    try ControlWrite.change(on: machine) { () throws(ControlError) in try machine.createTD(name) }
   }
 
   func removeDirectory(_ name: String, by caller: Caller) throws(Errno) {
-    try ControlWrite.attempt(on: machine) { () throws(ControlError) in try machine.destroyTD(name) }
+    try ControlWrite.change(on: machine) { () throws(ControlError) in try machine.destroyTD(name) }
   }
 
   private func entry(for td: TDReference) -> Entry {

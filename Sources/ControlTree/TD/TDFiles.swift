@@ -12,7 +12,7 @@ struct TDFile: SnapshotFile {
 
   var queue: WaitQueue? { machine.updateQueue }
 
-  func content() throws(Errno) -> [UInt8] { try ControlWrite.attempt(on: machine, bytes) }
+  func content() throws(Errno) -> [UInt8] { try ControlWrite.read(on: machine, bytes) }
 }
 
 /// `step`: takes a word with operands, and reads as what came of the last one, or as the list of words. Mode 0600; EINVAL for
@@ -26,7 +26,7 @@ struct TDStepFile: SnapshotFile {
   var queue: WaitQueue? { machine.updateQueue }
 
   func content() throws(Errno) -> [UInt8] {
-    try ControlWrite.attempt(on: machine) { () throws(ControlError) in Array(try machine.tdStepText(td).utf8) }
+    try ControlWrite.read(on: machine) { () throws(ControlError) in Array(try machine.tdStepText(td).utf8) }
   }
 
   func store(_ bytes: [UInt8], by caller: Caller) throws(Errno) -> StoreOutcome {
@@ -46,7 +46,7 @@ struct TDReportDataFile: SnapshotFile {
   var queue: WaitQueue? { machine.updateQueue }
 
   func content() throws(Errno) -> [UInt8] {
-    try ControlWrite.attempt(on: machine) { () throws(ControlError) in try machine.tdReportData(td) }
+    try ControlWrite.read(on: machine) { () throws(ControlError) in try machine.tdReportData(td) }
   }
 
   func store(_ bytes: [UInt8], by caller: Caller) throws(Errno) -> StoreOutcome {

@@ -7,7 +7,7 @@ import TDXHost
 extension EmulatedMachine {
   /// Does the step in `text` with a TD. What came of it is what `step` reads then.
   /// - Throws: EINVAL for a word or operand that can't be, and for what the module refuses; EBUSY, ENOMEM and EIO as KVM;
-  ///   EAGAIN while an update runs; ENODEV when that TD is gone.
+  ///   ERESTARTSYS while an update runs; ENODEV when that TD is gone.
   public func stepTD(_ reference: TDReference, _ text: String) throws(ControlError) {
     try duringNoUpdate("td/\(reference.name)/step") { () throws(TDError) in
       try requireTD(reference)

@@ -13,7 +13,7 @@ public struct TDReference: Hashable, Sendable {
 
 /// The TDs of a machine, which its own small monitor builds and runs: what `.tdxfs/td/` shows and does.
 extension EmulatedMachine {
-  /// Where those wait that got EAGAIN because an update runs.
+  /// Where those wait that got ERESTARTSYS, because an update runs.
   public var updateQueue: WaitQueue { idle }
 
   /// Names of the TDs, in the order in which they were made.
@@ -27,7 +27,7 @@ extension EmulatedMachine {
   private func identity(of td: TrustDomain) -> UInt64 { bootNumber << 32 | td.id & 0xFFFF_FFFF }
 
   /// Makes the TD `name` and takes it as far as TDH.MNG.INIT.
-  /// - Throws: EINVAL for a name that can't be; EAGAIN while an update runs; then what KVM says.
+  /// - Throws: EINVAL for a name that can't be; ERESTARTSYS while an update runs; then what KVM says.
   public func createTD(_ name: String) throws(ControlError) {
     try duringNoUpdate("td/\(Self.shown(name))") { () throws(TDError) in
       try Self.check(name)
@@ -37,7 +37,7 @@ extension EmulatedMachine {
   }
 
   /// Tears the TD `name` down. One that is dead goes too; what it had leaks.
-  /// - Throws: ENOENT; EAGAIN while an update runs.
+  /// - Throws: ENOENT; ERESTARTSYS while an update runs.
   public func destroyTD(_ name: String) throws(ControlError) {
     try duringNoUpdate("td/\(Self.shown(name))") { () throws(TDError) in
       guard host.tds.byName[name] != nil else { throw TDError(.noSuchFileOrDirectory, "there is no such TD") }
@@ -47,7 +47,7 @@ extension EmulatedMachine {
   }
 
   /// Does something with a TD, and with all that it takes for it.
-  /// - Throws: ENODEV when that TD is gone; EAGAIN while an update runs; what `body` throws.
+  /// - Throws: ENODEV when that TD is gone; ERESTARTSYS while an update runs; what `body` throws.
   public func withTD<Result>(
     _ reference: TDReference, file: String,
     _ body: (inout TrustDomain, inout LinuxHost, Silicon) throws(TDError) -> Result
@@ -79,13 +79,13 @@ extension EmulatedMachine {
   }
 
   /// Runs `body` with the machine to itself. While an update runs all vCPUs are outside, and everybody else waits
-  /// (`stop_machine`): EAGAIN, for who can wait in ``updateQueue``.
+  /// (`stop_machine`): ERESTARTSYS, for who can wait in ``updateQueue``.
   func duringNoUpdate<Result>(
     _ place: String, _ body: () throws(TDError) -> Result
   ) throws(ControlError) -> Result {
     lock.lock()
     defer { lock.unlock() }
-    guard !isUpdating else { throw .refused(.resourceTemporarilyUnavailable, "\(place): an update is running") }
+    guard !isUpdating else { throw .refused(.restartSystemCall, "\(place): an update is running") }
     silicon.refusals = []
     do throws(TDError) {
       return try body()
@@ -129,11 +129,10 @@ extension Unicode.Scalar {
 }
 
 extension Silicon {
-  /// Runs `body`, whose calls nobody is told of.
+  /// Runs `body`, whose calls nobody is told of and at which no fault acts.
   func unobserved<Result>(_ body: () -> Result) -> Result {
-    let observer = self.observer
-    self.observer = nil
-    defer { self.observer = observer }
+    isUnobserved = true
+    defer { isUnobserved = false }
     return body()
   }
 }

@@ -39,8 +39,11 @@ extension TrustDomain {
         throw TDError(.ioError, "vCPU \(number) of TD \(name) waits for its page \(gpa.hex), which is blocked")
       case .sharedAccess(let gpa):
         throw TDError(.ioError, "vCPU \(number) of TD \(name) touched the shared address \(gpa.hex): nothing is there")
+      case .shutdown:
+        throw TDError(.ioError, "vCPU \(number) of TD \(name) made a triple fault (KVM_EXIT_SHUTDOWN)")
       case .externalInterrupt, .other:
-        return Array(outcomes.dropFirst(earlier))
+        // A long list of steps is interrupted on the way; a vCPU that gets nowhere has something else to do.
+        if seen.isEmpty { return Array(outcomes.dropFirst(earlier)) }
       }
     } while vcpus[index].pendingSteps > 0 && vmCalls < Self.vmCallsOnTheWay
     return Array(outcomes.dropFirst(earlier))

@@ -12,15 +12,26 @@ extension TrustDomain {
 
   /// The field's value; nil when the module does not give it.
   public func read(_ field: Field, host: LinuxHost, door: some SEAMCALLDoor) -> UInt64? {
-    guard let tdr else { return nil }
-    let call = Registers(rax: UInt64(ModuleLeaf.mngRD.rawValue), rcx: tdr, rdx: field.rawValue)
-    guard case .returned(let registers) = door.seamcall(call, on: host.anyCPU), registers.rax == 0 else { return nil }
+    guard case .returned(let registers)? = ask(field, host: host, door: door), registers.rax == 0 else { return nil }
     return registers.r8
   }
 
-  /// Whether its guest can go on: KVM has not given it up, and the module still works with it.
+  /// Whether its guest can go on: KVM has not given it up, and the module is there and works with it.
   public func isAlive(host: LinuxHost, door: some SEAMCALLDoor) -> Bool {
-    bug == nil && read(.opState, host: host, door: door) != nil
+    guard bug == nil, case .returned(let registers)? = ask(.opState, host: host, door: door) else { return false }
+    switch registers.status.code {
+    case .sysShutdown, .sysNotReady, .tdFatal, .tdKeysNotConfigured, .lifecycleStateIncorrect, .pageMetadataIncorrect:
+      return false
+    case _:
+      // Also a field that it does not give shows that it works with the TD.
+      return true
+    }
+  }
+
+  private func ask(_ field: Field, host: LinuxHost, door: some SEAMCALLDoor) -> SEAMCALLResult? {
+    guard let tdr else { return nil }
+    let call = Registers(rax: UInt64(ModuleLeaf.mngRD.rawValue), rcx: tdr, rdx: field.rawValue)
+    return door.seamcall(call, on: host.anyCPU)
   }
 
   /// LIFECYCLE_STATE as the specification spells it.

@@ -90,19 +90,21 @@ extension TrustDomain {
       bug = "TDH.VP.ENTER failed with \(failure.statusText)"
       return .leave(.internalError)
     }
+    let reason = ExitReason(rawValue: UInt16(truncatingIfNeeded: exit.reason))
+    if reason == .tripleFault { return .leave(.shutdown) }
     // Errors, and what can't be repaired: bits 63 and 62.
     guard exit.status.rawValue >> 62 == 0 else {
       host.log.append(.error, "kvm: TD vp_enter_ret 0x\(String(exit.status.rawValue, radix: 16))")
       return .leave(.internalError)
     }
-    switch ExitReason(rawValue: UInt16(truncatingIfNeeded: exit.reason)) {
+    switch reason {
     case .externalInterrupt: return .leave(.externalInterrupt)
     case .tdcall:
       let function = exit.registers.r11
       vcpus[exit.vcpu].answer = VMCallAnswer(function: function, vendor: exit.registers.r10)
       return .leave(.vmCall(function))
     case .eptViolation: return handleEPTViolation(exit, host: &host)
-    case nil: return .leave(.other)
+    case .tripleFault, nil: return .leave(.other)
     }
   }
 

@@ -13,6 +13,8 @@ public struct VCPUExit: Equatable, Sendable {
     case sharedAccess(UInt64)
     /// The guest touched the private address `gpa` again and again without getting on: the page is blocked.
     case blockedAccess(UInt64)
+    /// KVM_EXIT_SHUTDOWN: a triple fault, the vCPU never runs again.
+    case shutdown
     /// KVM_EXIT_INTERNAL_ERROR, suberror "unexpected exit reason", with the raw status and the CPU.
     case internalError
     /// Any other exit reason that KVM goes on from.
@@ -25,6 +27,7 @@ public struct VCPUExit: Equatable, Sendable {
       case .vmCall: "tdvmcall"
       case .sharedAccess: "shared-access"
       case .blockedAccess: "blocked-access"
+      case .shutdown: "shutdown"
       case .internalError: "internal-error"
       case .other: "other"
       }
@@ -56,7 +59,7 @@ public struct VCPUExit: Equatable, Sendable {
     case .vmCall(let function): Self.name(ofVMCall: function)
     case .sharedAccess(let gpa), .blockedAccess(let gpa): "gpa=\(gpa.hex)"
     case .internalError: "unexpected exit reason"
-    case .externalInterrupt, .other: ""
+    case .externalInterrupt, .shutdown, .other: ""
     }
   }
 
@@ -84,6 +87,8 @@ public struct VCPUExit: Equatable, Sendable {
 enum ExitReason: UInt16 {
   /// `EXIT_REASON_EXTERNAL_INTERRUPT`
   case externalInterrupt = 1
+  /// `EXIT_REASON_TRIPLE_FAULT`
+  case tripleFault = 2
   /// `EXIT_REASON_EPT_VIOLATION`
   case eptViolation = 48
   /// `EXIT_REASON_TDCALL`

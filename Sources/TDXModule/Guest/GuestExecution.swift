@@ -68,7 +68,7 @@ extension TDXModule {
         // One that was not read is overwritten: the guest's handler reads it at once, so that there is never a #DF.
         vcpus[tdvpr]?.veInfo = info
         return .outcome(.virtualizationException(reason: info.exitReason, gpa: info.gpa))
-      case .status:
+      case .status, .trap:
         // Only a TDCALL has a status, and it has dealt with it.
         return .fault(.unhandledPageFault)
       }
@@ -90,8 +90,15 @@ extension TDXModule {
     do throws(GuestStop) {
       registers.status = try guestLeaf(rax, &registers, tdvpr, tdr, machine: &machine)
     } catch {
-      guard case .status(let status) = error else { throw error }
-      registers.status = status
+      switch error {
+      case .status(let status): registers.status = status
+      case .trap(let exit, let status):
+        registers.status = status
+        vcpus[tdvpr]?.registers = registers
+        vcpus[tdvpr]?.pending = .tdcall
+        return .trap(exit)
+      case .exit, .virtualizationException: throw error
+      }
     }
     vcpus[tdvpr]?.registers = registers
     if takesTooLong(tdvpr, registers.status) {

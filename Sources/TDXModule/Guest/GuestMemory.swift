@@ -1,45 +1,14 @@
 import SEAM
 
 extension SEPTState {
-  /// Whether an entry in this state maps a page, or did.
-  var isLeaf: Bool {
-    switch self {
-    case .free, .removed, .nonLeafBlocked, .nonLeafMapped: false
-    case .blocked, .pending, .pendingBlocked, .mapped, .blockedW, .exportedBlockedW, .exportedDirty,
-      .exportedDirtyBlockedW, .pendingBlockedW, .pendingExportedBlockedW, .pendingExportedDirty,
-      .pendingExportedDirtyBlockedW:
-      true
-    }
-  }
-
   /// Whether the guest may read the page.
-  var isReadable: Bool {
-    switch self {
-    case .mapped, .blockedW, .exportedBlockedW, .exportedDirty, .exportedDirtyBlockedW: true
-    case .free, .blocked, .pending, .pendingBlocked, .removed, .pendingBlockedW, .pendingExportedBlockedW,
-      .pendingExportedDirty, .pendingExportedDirtyBlockedW, .nonLeafBlocked, .nonLeafMapped:
-      false
-    }
-  }
+  var isReadable: Bool { isLeaf && permissions & 1 != 0 }
 
   /// Whether the guest may write the page: it is not blocked for writing.
-  var isWritable: Bool { self == .mapped || self == .exportedDirty }
+  var isWritable: Bool { isLeaf && permissions & 2 != 0 }
 
   /// Whether TDG.MEM.PAGE.ACCEPT can take the page, and an access to it can be told from one to nothing.
   var isAcceptable: Bool { self == .pending || self == .pendingExportedDirty }
-}
-
-extension SecureEPT {
-  /// Follows the tables for `gpa` from the root, whose entries have level `root`, to the entry at `level` or the first before
-  /// it that leads to no further table.
-  func walk(_ gpa: UInt64, to level: UInt8, root: UInt8) -> (entry: SEPTEntry, level: UInt8) {
-    var current = root
-    while true {
-      let entry = self[gpa, current] ?? SEPTEntry(state: .free, hpa: 0)
-      guard current > level, entry.state == .nonLeafMapped else { return (entry, current) }
-      current -= 1
-    }
-  }
 }
 
 /// How the guest touches memory.
@@ -57,6 +26,8 @@ enum GuestStop: Error {
   case status(CompletionStatus)
   /// The vCPU leaves the TD; the step is done again at the next entry.
   case exit(TDExit)
+  /// The vCPU leaves the TD; the TDCALL is done, with this status.
+  case trap(TDExit, CompletionStatus)
   /// The module puts a #VE into the guest instead.
   case virtualizationException(VCPU.VEInfo)
 
@@ -75,7 +46,8 @@ extension TDXModule {
     guard gpa < td.parameters.sharedBit else {
       throw .exit(.eptViolation(gpa: gpa, qualification: access.rawValue))
     }
-    let (entry, level) = td.sept.walk(gpa, to: 0, root: td.parameters.rootLevel)
+    let place = td.sept.walk(gpa, to: 0, root: td.parameters.rootLevel)
+    let (entry, level) = (place.entry, place.level)
     var missing = access
     if entry.state.isReadable { missing.remove(.read) }
     if entry.state.isWritable { missing.remove(.write) }

@@ -107,6 +107,6 @@ extension TDXModule {
 }
 
 extension TD {
-  /// Whether a service TD is bound, or was when the TD was finalised.
-  var hasServiceTD: Bool { measurement.servtdHash.contains { $0 != 0 } }
+  /// Whether a service TD is bound, or pre-bound.
+  var hasServiceTD: Bool { serviceTDs.hasBinding }
 }

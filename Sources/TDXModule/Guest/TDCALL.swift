@@ -6,15 +6,15 @@ extension GuestLeaf {
 
   /// Whether a module with `traits` has the leaf; a TDCALL without one answers as for a number that nobody ever assigned.
   ///
-  /// Service TDs' leaves, TD partitioning, sealing keys and TDX Connect are answered as if they were not there
+  /// TD partitioning, sealing keys and TDX Connect are answered as if they were not there
   /// (tdx-module.md 11).
   func isKnown(_ traits: ModuleTraits) -> Bool {
     switch self {
     case .vpVMCall, .vpInfo, .mrRTMRExtend, .vpVEInfoGet, .mrReport, .vpCPUIDVESet, .memPageAccept, .vmRD, .vmWR,
-      .vpRD, .vpWR, .sysRD, .sysRdall:
+      .vpRD, .vpWR, .sysRD, .sysRdall, .servtdRD, .servtdWR:
       true
     case .mrVerifyReport: traits.has(.localAttestation)
-    case .servtdRD, .servtdWR, .memPageAttrRD, .memPageAttrWR, .vpEnter, .vpINVEPT, .vpINVVPID, .mrKeyGet,
+    case .memPageAttrRD, .memPageAttrWR, .vpEnter, .vpINVEPT, .vpINVVPID, .mrKeyGet,
       .servtdRebindApprove, .spdmTPASet, .spdmTPAGet, .devifValidate, .devifRD, .devifRequest, .devifResponse,
       .dmarAccept, .tdiMMIOAccept, .iqInvRequest:
       false
@@ -41,9 +41,15 @@ extension TDXModule {
     case .vpCPUIDVESet: return try cpuidVESet(registers, tdvpr)
     case .memPageAccept: return try pageAccept(registers, tdr, machine: &machine)
     case .mrVerifyReport: return try verifyReport(registers, tdr, machine: machine)
-    case .vmRD, .vmWR, .vpRD, .vpWR, .sysRD, .sysRdall:
-      throw .invalid(.rax)
-    case .servtdRD, .servtdWR, .memPageAttrRD, .memPageAttrWR, .vpEnter, .vpINVEPT, .vpINVVPID, .mrKeyGet,
+    case .servtdRD, .servtdWR:
+      return try serviceTDAccess(&registers, writes: leaf == .servtdWR, by: tdr, machine: &machine)
+    case .vmRD: return try vmRD(rax, &registers, tdr, machine: machine)
+    case .vmWR: return try vmWR(&registers, tdr, machine: machine)
+    case .vpRD: return try guestVPRD(&registers, tdvpr, tdr)
+    case .vpWR: return try guestVPWR(&registers, tdvpr, tdr, machine: machine)
+    case .sysRD: return try guestSysRD(&registers, machine: machine)
+    case .sysRdall: return try guestSysRdall(&registers, tdr, machine: &machine)
+    case .memPageAttrRD, .memPageAttrWR, .vpEnter, .vpINVEPT, .vpINVVPID, .mrKeyGet,
       .servtdRebindApprove, .spdmTPASet, .spdmTPAGet, .devifValidate, .devifRD, .devifRequest, .devifResponse,
       .dmarAccept, .tdiMMIOAccept, .iqInvRequest:
       throw .invalid(.rax)

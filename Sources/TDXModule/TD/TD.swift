@@ -15,8 +15,8 @@ struct TD: Sendable {
   var childCount: UInt64 = 0
   /// TDCX_PA: the pages of the TDCS; their number is NUM_TDCX.
   var tdcxPages: [UInt64] = []
-  /// TD_UUID, four words.
-  let uuid: [UInt64]
+  /// TD_UUID, four words; an import brings that of the source.
+  var uuid: [UInt64]
   /// SEAMDB_INDEX and SEAMDB_NONCE: the load of the module that created the TD.
   let seamdb: SEAMDBReference
   /// HANDOFF_VERSION of the module that created the TD.

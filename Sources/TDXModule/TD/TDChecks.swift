@@ -66,13 +66,26 @@ extension TDXModule {
     return (raw, tdr)
   }
 
-  /// Gives the page at `address` to the TD `tdr` as `type`; `level` 0 is 4 KiB, 1 is 2 MiB. Its old bytes are gone.
+  /// Gives the page at `address` to the TD `tdr` as `type`. Its old bytes are gone; what it holds is zeros under the TD's
+  /// KeyID, which the host can neither see nor change.
   mutating func assignPage(
-    _ address: UInt64, _ type: PageType, to tdr: UInt64, level: UInt8 = 0, machine: inout Machine
+    _ address: UInt64, _ type: PageType, to tdr: UInt64, machine: inout Machine
   ) {
-    pamt[address] = PAMT.Entry(type: type, owner: tdr, level: level)
+    takePage(address, type, for: tdr, level: 0)
+    machine.memory.setPage(.zeros(keyID: tds[tdr]?.hkid ?? 0), at: address)
+  }
+
+  /// Writes down that the page of `level` at `address` (0 is 4 KiB, 1 is 2 MiB) is the TD's. Its bytes stay as they are.
+  mutating func takePage(_ address: UInt64, _ type: PageType, for tdr: UInt64, level: UInt8) {
+    pamt.assign(PAMT.Entry(type: type, owner: tdr, level: level), at: address)
     tds[tdr]?.childCount &+= 1 << (9 * UInt64(level))
-    machine.memory.setPage(nil, at: address)
+  }
+
+  /// Takes the page of `level` at `address` from the TD `tdr`: it is PT_NDA, and what it held under a private KeyID is gone.
+  mutating func releasePage(_ address: UInt64, of tdr: UInt64, level: UInt8, machine: inout Machine) {
+    pamt.release(address)
+    tds[tdr]?.childCount &-= 1 << (9 * UInt64(level))
+    machine.memory.forgetPrivatePages(address..<(address &+ 1 << PAMT.shift(level)))
   }
 
   /// `count` random words, or the retryable refusal.

@@ -66,11 +66,14 @@ struct TDMeasurement: Sendable {
   }
 
   /// Another library cannot go on with the packed context. What comes out is undefined on silicon; here the hash begins anew,
-  /// so that it is wrong, and always in the same way (tdx-module.md 9).
+  /// with something that no TD is measured by, so that it is wrong, also when nothing was measured before, and always in
+  /// the same way (tdx-module.md 9).
   private mutating func resume(_ library: UInt16) {
     guard library != self.library else { return }
     self.library = library
-    context = SHA384()
+    var context = SHA384()
+    context.update(data: Array("TDXFS CONTEXT OF ANOTHER LIBRARY".utf8))
+    self.context = context
   }
 
   /// A record of 128 bytes: a name filled up to 16 bytes, the address, zeros.

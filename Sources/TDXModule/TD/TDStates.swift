@@ -41,6 +41,14 @@ enum OpState: UInt8, CaseIterable, Sendable {
     }
   }
 
+  /// Whether pages may still come from the source of a migration.
+  var isImportInProgress: Bool {
+    switch self {
+    case .memoryImport, .stateImport, .postImport, .liveImport: true
+    case .uninitialized, .initialized, .runnable, .liveExport, .pausedExport, .postExport, .failedImport: false
+    }
+  }
+
   /// Whether vCPUs may run, so that a page can be taken away only after TLB tracking (tdx-module.md 6.6).
   var requiresTLBTracking: Bool {
     switch self {

@@ -17,9 +17,7 @@ extension TDXModule {
 
   /// TDH.VP.ENTER, leaf 0: lets the guest run on the vCPU RCX until it leaves the TD (tdx-module.md 6.5).
   mutating func vpEnter(_ call: inout Call, machine: inout Machine) throws(ModuleError) -> CompletionStatus {
-    guard !conditions.limitCPUIDMaxval.contains(call.lp) else {
-      throw .refused(.limitCPUIDMaxvalSet, "IA32_MISC_ENABLE of LP \(call.lp) limits CPUID to leaf 2")
-    }
+    try requireUnlimitedCPUID(call.lp)
     let operand = EnterOperand(rawValue: call.registers.rcx)
     guard operand.reserved == 0 else {
       throw .invalid(.rcx, "RCX = \(operand.rawValue.text): reserved bits are not zero")

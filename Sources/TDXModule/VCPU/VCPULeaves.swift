@@ -123,6 +123,13 @@ extension TDXModule {
     }
   }
 
+  /// IA32_MISC_ENABLE of `lp` does not limit CPUID.
+  func requireUnlimitedCPUID(_ lp: Int) throws(ModuleError) {
+    guard !conditions.limitCPUIDMaxval.contains(lp) else {
+      throw .refused(.limitCPUIDMaxvalSet, "IA32_MISC_ENABLE of LP \(lp) limits CPUID to leaf 2")
+    }
+  }
+
   /// Associates the vCPU with `lp`, which then has its VMCS: TDH.VP.ENTER, and TDH.VP.RD and WR too. A vCPU that was last
   /// used under another load of the module remembers this one from now on.
   mutating func associate(_ tdvpr: UInt64, with lp: Int, allowingDisabled: Bool = false) throws(ModuleError) {
