@@ -69,6 +69,9 @@ extension EmulatedMachine {
     return trace.jsonLines
   }
 
+  /// How many records the trace has had since the machine was made, those that it does not keep any more included.
+  public var traceCount: Int { lock.withLock { trace.total } }
+
   /// `last_error`
   public func lastControlError() -> String { lock.withLock { controlError.isEmpty ? "" : controlError + "\n" } }
 
@@ -129,8 +132,8 @@ extension EmulatedMachine {
         powerState = "on"
       case .kexec: powerState = "kexec"
       }
-      trace.note("power", [("event", .text(event.rawValue))], time: now)
-      operations.note("power", [("event", .text(event.rawValue))])
+      trace.note("power", [("power", .text(event.rawValue))], time: now)
+      operations.note("power", [("power", .text(event.rawValue))])
       if isUpdating { abandonUpdate(at: event) }
       thaw()
       bootHost(event.rawValue)

@@ -1,4 +1,5 @@
-import FirmwareUpload
+import Basics
+import ModuleImage
 import SEAM
 import SystemPackage
 import TDXHost
@@ -8,6 +9,7 @@ extension EmulatedMachine {
   /// `seamldr_install_module`: steps the update, with the lock held for one SEAMCALL at a time. A device of an earlier boot
   /// has nothing to install on. Without memory the kernel gets no page.
   func install(_ image: [UInt8], boot: UInt64, hasMemory: Bool = true) -> Errno? {
+    let digest = ImageDigest.sha384(image).hexadecimal
     lock.lock()
     guard boot == bootNumber else {
       lock.unlock()
@@ -20,7 +22,7 @@ extension EmulatedMachine {
     updateNumber &+= 1
     var update = ModuleUpdate(image: image, host: host, schedule: schedule(of: updateNumber))
     var progress = InstallProgress()
-    trace.note("update-start", [("bytes", .number(image.count))], time: now)
+    trace.note("update-start", [("bytes", .number(image.count)), ("sha384", .text(digest))], time: now)
     while boot == bootNumber {
       update.decide(host: &host, door: silicon)
       guard prepareStep(of: &update, &progress, boot: boot) else { break }
@@ -94,7 +96,7 @@ extension EmulatedMachine {
         "the machine was given \(event.rawValue == "kexec" ? "another kernel" : "a power cycle") in the middle of an "
         + "update, which ended there", result: "-", next: event == .kexec ? "reboot (echo reboot > .tdxfs/power)" : "-")
     confess()
-    trace.note("update-end", [("result", .text("abandoned")), ("event", .text(event.rawValue))], time: now)
+    trace.note("update-end", [("result", .text("abandoned")), ("power", .text(event.rawValue))], time: now)
     isUpdating = false
   }
 

@@ -55,13 +55,32 @@ public final class EmulatedMachine: @unchecked Sendable {
   /// Called after each step of an update, without any lock held: for who watches what can be seen in the middle of one.
   var onStep: (@Sendable () -> Void)?
 
+  /// What does not change while a machine lives.
+  private struct Parts {
+    var options: MachineOptions
+    var profile: ABIProfile
+    var signers: TrustedSigners
+    var release: ModuleRelease
+    var seed: UInt64
+    var clock: any MachineClock
+  }
+
+  private init(_ parts: Parts, silicon state: SiliconState) {
+    options = parts.options
+    profile = parts.profile
+    signers = parts.signers
+    release = parts.release
+    seed = parts.seed
+    clock = parts.clock
+    silicon = Silicon(state, faults: faults, clock: parts.clock)
+    host = LinuxHost(profile: profile, configuration: Self.hostConfiguration(options), now: { 0 })
+  }
+
   /// Powers a machine on. What the options ask for and no machine can be is refused in one sentence.
-  public init(
+  public convenience init(
     options: MachineOptions, clock: (any MachineClock)? = nil,
     readFile: (String) throws -> String = { _ in throw Errno.noSuchFileOrDirectory }
   ) throws(OptionError) {
-    self.options = options
-    self.clock = clock ?? options.clock.make()
     guard let profile = ABIProfile.named(options.abi), let release = ReleaseTable.release(options.effectiveModule)
     else {
       throw OptionError("there is no kernel \(options.abi) or no module \(options.effectiveModule)")
@@ -70,20 +89,36 @@ public final class EmulatedMachine: @unchecked Sendable {
       throw OptionError(
         "alias=\(Alias.sysFirmware.rawValue) needs layout=sys: the device's directory has no place for it")
     }
-    self.profile = profile
-    self.release = release
+    let signers: TrustedSigners
     do {
       signers = try TrustedSigners(list: options.keys, readFile: readFile)
     } catch {
       throw OptionError("keys=\(options.keys): \(error)")
     }
     var generator = SystemRandomNumberGenerator()
-    seed = options.seed ?? generator.next()
+    let seed = options.seed ?? generator.next()
     let state = try Self.powerOnSilicon(options: options, release: release, signers: signers, seed: seed)
-    silicon = Silicon(state, faults: faults, clock: self.clock)
-    host = LinuxHost(
-      profile: profile, configuration: Self.hostConfiguration(options), now: { 0 })
+    self.init(
+      Parts(
+        options: options, profile: profile, signers: signers, release: release, seed: seed,
+        clock: clock ?? options.clock.make()), silicon: state)
     bootHost("power-on")
+  }
+
+  /// A machine like `other` in the state `state`, with a clock of its own; its trace and `why` begin anew.
+  public convenience init(like other: EmulatedMachine, in state: MachineState) {
+    self.init(
+      Parts(
+        options: other.options, profile: other.profile, signers: other.signers, release: other.release,
+        seed: other.seed, clock: other.options.clock.make()), silicon: state.silicon)
+    host = state.host
+    bootNumber = 1
+    observeSilicon(from: clock.microseconds())
+  }
+
+  /// Silicon and kernel, as one value.
+  public var state: MachineState {
+    lock.withLock { MachineState(silicon: silicon.state, host: host) }
   }
 
   /// Hardware after MCHECK, with the BIOS's module loaded.
@@ -132,10 +167,16 @@ public final class EmulatedMachine: @unchecked Sendable {
         ("abi", .text(profile.name)),
         ("module", .text(silicon.machine.residentProgram?.version.description ?? "-")),
         ("tdx_host", .text(host.device == nil ? "absent" : "present")), ("seamcalls", .number(calls)),
+        ("options", .text(options.text(seed: seed))),
       ], time: clock.microseconds() &- start)
-    silicon.observer = { [unowned self] record in
-      trace.append(record, time: clock.microseconds() &- start)
-    }
+    observeSilicon(from: start)
+  }
+
+  /// SEAMCALLs go into the trace; time counts from `start`. `lock` is held, or nobody else knows the machine yet.
+  private func observeSilicon(from start: UInt64) {
+    let clock = self.clock
+    host.log.now = { clock.microseconds() &- start }
+    silicon.observer = { [unowned self] record in trace.append(record, time: record.begin &- start) }
     self.start = start
   }
 
@@ -144,4 +185,12 @@ public final class EmulatedMachine: @unchecked Sendable {
 
   /// Microseconds since power-on.
   var now: UInt64 { clock.microseconds() &- start }
+}
+
+/// What a machine is at a moment, but for its journal: silicon and kernel. A value: a copy is a snapshot.
+public struct MachineState: Sendable {
+  /// Hardware and firmwares.
+  public var silicon: SiliconState
+  /// The kernel.
+  public var host: LinuxHost
 }

@@ -19,12 +19,18 @@ extension EmulatedMachine: HostView {
 
   /// `seamldr_version`, as it was before a running update.
   public func seamldrVersion() throws(Errno) -> ModuleVersion {
-    try reading({ $0.seamldrVersion }) { host throws(Errno) in try host.seamldrVersion(door: silicon) }
+    try reading({ $0.seamldrVersion }) { host throws(Errno) in
+      journal(reading: profile.files.first { if case .seamldrVersion = $0.content { true } else { false } })
+      return try host.seamldrVersion(door: silicon)
+    }
   }
 
   /// `num_remaining_updates`, as it was before a running update.
   public func numRemainingUpdates() throws(Errno) -> UInt32 {
-    try reading({ $0.numRemainingUpdates }) { host throws(Errno) in try host.numRemainingUpdates(door: silicon) }
+    try reading({ $0.numRemainingUpdates }) { host throws(Errno) in
+      journal(reading: profile.files.first { $0.content == .numRemainingUpdates })
+      return try host.numRemainingUpdates(door: silicon)
+    }
   }
 
   /// `compat_capable`, as it was before a running update.

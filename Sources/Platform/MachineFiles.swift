@@ -60,10 +60,14 @@ public final class MachineFiles: Sendable {
       }
       extra
     }
+    tree.setJournal { [weak machine] operation in machine?.journal(operation) }
     addDevice()
     machine.onPowerOn = { [weak self] in self?.renewDevice() }
     machine.onWatch = { [tree, operations = machine.operations] isOn in tree.setWatcher(isOn ? operations : nil) }
   }
+
+  /// Whether no upload runs.
+  public var isUploadIdle: Bool { uploadDevice.map { $0.progress == .idle } ?? true }
 
   /// The upload device there is now.
   var uploadDevice: FirmwareUploadDevice? { device.withLock { $0.upload } }

@@ -63,7 +63,8 @@ public final class Silicon: SEAMCALLDoor {
 
   /// Silicon in the state `state`, at whose door the plans of `faults` act, and whose calls take the time of `clock`.
   public init(
-    _ state: SiliconState, faults: Guarded<FaultTable> = Guarded(FaultTable()), clock: any MachineClock = MonotonicClock()
+    _ state: SiliconState, faults: Guarded<FaultTable> = Guarded(FaultTable()),
+    clock: any MachineClock = MonotonicClock()
   ) {
     machine = state.machine
     loader = state.loader

@@ -80,7 +80,8 @@ extension EmulatedMachine {
   private func noMemory(_ what: String) -> Why {
     let confession = faults.withLock { $0.confession }.map { " (\($0))" } ?? ""
     return Why(
-      sentence: "the kernel had no memory to \(what), so nothing was uploaded, and the upload device takes nothing more "
+      sentence:
+        "the kernel had no memory to \(what), so nothing was uploaded, and the upload device takes nothing more "
         + "until reboot" + confession,
       result: "no-memory", next: "reboot (echo reboot > .tdxfs/power)")
   }

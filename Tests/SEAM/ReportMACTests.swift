@@ -1,4 +1,4 @@
-import Crypto
+import Cryptography
 import Testing
 
 @testable import SEAM
@@ -38,7 +38,7 @@ struct ReportMACTests {
     #expect(report.count == 512)
     #expect(Array(report[0..<16]) == [0x81, 0, 1] + [UInt8](repeating: 0, count: 13))
     #expect(Array(report[16..<32]) == machine.configuration.cpu.cpuSVN)
-    #expect(Array(report[32..<80]) == Array(SHA384.hash(data: report[256..<495])))
+    #expect(Array(report[32..<80]) == SHA384.digest(of: report[256..<495]))
     #expect(Array(report[80..<128]) == hash)
     #expect(Array(report[128..<192]) == data)
     #expect(report[192..<224].allSatisfy { $0 == 0 })

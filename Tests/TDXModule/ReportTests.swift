@@ -1,5 +1,5 @@
 import Basics
-import Crypto
+import Cryptography
 import ModuleImage
 import SEAM
 import Testing
@@ -52,8 +52,8 @@ struct ReportTests {
     var bench = try Self.bench()
     let report = try Self.report(&bench)
     #expect(Array(report[0..<16]) == [0x81] + [UInt8](repeating: 0, count: 15))
-    #expect(Array(report[32..<80]) == Array(SHA384.hash(data: report[256..<495])))
-    #expect(Array(report[80..<128]) == Array(SHA384.hash(data: report[512..<1024])))
+    #expect(Array(report[32..<80]) == SHA384.digest(of: report[256..<495]))
+    #expect(Array(report[80..<128]) == SHA384.digest(of: report[512..<1024]))
     #expect(Array(report[128..<192]) == (0..<64).map { UInt8($0) })
     #expect(Array(report[192..<224]) == [UInt8](repeating: 0, count: 32))
     #expect(UInt64(littleEndianBytes: report[256..<264]) == 0x301FF)
@@ -87,7 +87,7 @@ struct ReportTests {
       #expect(Array(report[384..<400]) == (try Self.svn(version)))
       #expect(Array(report[512..<1024]) == Array(launch[512..<1024]))
       #expect(Array(report[80..<192]) == Array(launch[80..<192]))
-      #expect(Array(report[32..<80]) == Array(SHA384.hash(data: report[256..<495])))
+      #expect(Array(report[32..<80]) == SHA384.digest(of: report[256..<495]))
       #expect(Array(report[224..<256]) != Array(launch[224..<256]))
       #expect(Array(report[0..<32]) == Array(launch[0..<32]))
       changed.append(report)
@@ -158,7 +158,7 @@ struct ReportTests {
   func rtmrs() throws {
     var bench = try Self.bench()
     let before = try Self.report(&bench)
-    bench.enter([.write(gpa: 0x1040, bytes: Array(SHA384.hash(data: [UInt8]())))])
+    bench.enter([.write(gpa: 0x1040, bytes: SHA384.digest(of: []))])
     let vector =
       "21b9efbc184807662e966d34f390821309eeac6802309798826296bf3e8bec7c10edb30948c90ba67310f7b964fc500a"
     for index in 0..<4 {
@@ -166,13 +166,13 @@ struct ReportTests {
       let report = try Self.report(&bench)
       let offset = 720 + 48 * index
       #expect(report[offset..<(offset + 48)].hexadecimal == vector)
-      #expect(Array(report[80..<128]) == Array(SHA384.hash(data: report[512..<1024])))
+      #expect(Array(report[80..<128]) == SHA384.digest(of: report[512..<1024]))
     }
     // Extended again: SHA-384 of the old value and the new bytes.
     #expect(bench.tdcall(2, rcx: 0x1040, rdx: 2)?.rax == 0)
     let report = try Self.report(&bench)
-    let input = try #require([UInt8](hexadecimal: vector)) + Array(SHA384.hash(data: [UInt8]()))
-    #expect(Array(report[816..<864]) == Array(SHA384.hash(data: input)))
+    let input = try #require([UInt8](hexadecimal: vector)) + SHA384.digest(of: [])
+    #expect(Array(report[816..<864]) == SHA384.digest(of: input))
     #expect(Array(report[512..<720]) == Array(before[512..<720]))
   }
 

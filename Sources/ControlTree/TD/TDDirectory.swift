@@ -59,7 +59,9 @@ struct TDDirectory: DynamicDirectory {
       }
       text("last_exit") { () throws(ControlError) in try machine.tdLastExit(td) }
       file("reportdata", TDReportDataFile(machine: machine, td: td))
-      file("report", TDFile(machine: machine) { () throws(ControlError) in try machine.tdReport(td, file: "report").bytes })
+      file(
+        "report", TDFile(machine: machine) { () throws(ControlError) in try machine.tdReport(td, file: "report").bytes }
+      )
       file("image", TDImageFile(machine: machine, td: td))
     }
   }

@@ -28,7 +28,9 @@ extension Silicon {
     }
     let result = execute(registers, on: lp)
     if isHeld { module.locks = locks }
-    guard case .answer(let status, let rdx, _)? = replacement, case .returned(let output) = result else { return result }
+    guard case .answer(let status, let rdx, _)? = replacement, case .returned(let output) = result else {
+      return result
+    }
     return .returned(Self.answer(to: output, status: status, rdx: rdx))
   }
 
@@ -80,10 +82,10 @@ extension Silicon {
   func injectedReason(_ actions: [FaultTable.Action], input: Registers) -> String? {
     for action in actions {
       switch action.effect {
-      case .answer, .vmFailInvalid: return "injected by fault plan \(action.plan)"
+      case .answer, .vmFailInvalid: return "the answer is not the firmware's own"
       case .busy:
         guard Leaf(rax: input.rax).contention == .loader else { continue }
-        return "another LP is inside the P-SEAMLDR, which has no queue (injected by fault plan \(action.plan))"
+        return "another LP is inside the P-SEAMLDR, which has no queue"
       case .noEntropy, .corruptHandoff, .badPage, .delay, .dropLP, .noMemory, .powerLoss: continue
       }
     }

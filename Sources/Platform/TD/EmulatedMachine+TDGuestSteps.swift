@@ -68,7 +68,8 @@ extension EmulatedMachine {
   }
 
   private static func result(of step: TDStep, _ outcomes: [GuestOutcome], _ td: TrustDomain) throws(TDError) -> String {
-    let left = td.lastExit.map { ["exit=\($0.kind.name)", $0.detail].filter { !$0.isEmpty }.joined(separator: " ") } ?? ""
+    let left =
+      td.lastExit.map { ["exit=\($0.kind.name)", $0.detail].filter { !$0.isEmpty }.joined(separator: " ") } ?? ""
     guard let last = outcomes.last else { return left }
     switch last {
     case .bytes(let bytes): return bytes.hexadecimal

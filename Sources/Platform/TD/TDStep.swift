@@ -13,7 +13,9 @@ struct TDStep: Sendable {
   init(_ text: String) throws(TDError) {
     let parts = text.split(whereSeparator: \.isWhitespace)
     guard let first = parts.first else { throw .invalid("no word: " + Self.known) }
-    guard let word = TDWord(rawValue: String(first)) else { throw .invalid("'\(first.shown)' is no word: \(Self.known)") }
+    guard let word = TDWord(rawValue: String(first)) else {
+      throw .invalid("'\(first.shown)' is no word: \(Self.known)")
+    }
     var values: [TDOperand: String] = [:]
     for part in parts.dropFirst() {
       let pair = part.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
@@ -22,7 +24,8 @@ struct TDStep: Sendable {
       }
       guard operand.isFlag == (pair.count == 1) else {
         throw .invalid(
-          operand.isFlag ? "\(operand.rawValue) takes no value" : "\(operand.rawValue) needs a value: \(operand.rawValue)=…")
+          operand.isFlag
+            ? "\(operand.rawValue) takes no value" : "\(operand.rawValue) needs a value: \(operand.rawValue)=…")
       }
       guard values.updateValue(pair.count == 2 ? String(pair[1]) : "", forKey: operand) == nil else {
         throw .invalid("\(operand.rawValue) comes twice")
@@ -90,5 +93,7 @@ extension TDError {
 
 extension Substring {
   /// Fit for one line of `last_error`.
-  var shown: String { String(unicodeScalars.prefix(64).map { $0.value < 0x20 || $0.value == 0x7F ? "?" : Character($0) }) }
+  var shown: String {
+    String(unicodeScalars.prefix(64).map { $0.value < 0x20 || $0.value == 0x7F ? "?" : Character($0) })
+  }
 }

@@ -1,5 +1,5 @@
 import Basics
-import Crypto
+import Cryptography
 import SEAM
 
 /// AES-256-GCM as a migration session uses it: IV = IV_COUNTER, stream, zero; 12 bytes.
@@ -8,29 +8,18 @@ enum MigrationCrypto {
   static func seal(
     _ bytes: [UInt8], aad: [UInt8], key: [UInt64], counter: UInt64, stream: UInt16
   ) -> (ciphertext: [UInt8], tag: [UInt8])? {
-    guard let nonce = nonce(counter, stream),
-      let box = try? AES.GCM.seal(bytes, using: symmetricKey(key), nonce: nonce, authenticating: aad)
-    else { return nil }
-    return (Array(box.ciphertext), Array(box.tag))
+    AES256GCM.seal(bytes, aad: aad, key: key.flatMap(\.littleEndianBytes), nonce: nonce(counter, stream))
   }
 
   /// Decrypts `bytes`; nil when `tag` is not theirs.
   static func open(
     _ bytes: [UInt8], tag: [UInt8], aad: [UInt8], key: [UInt64], counter: UInt64, stream: UInt16
   ) -> [UInt8]? {
-    guard let nonce = nonce(counter, stream),
-      let box = try? AES.GCM.SealedBox(nonce: nonce, ciphertext: bytes, tag: tag),
-      let plain = try? AES.GCM.open(box, using: symmetricKey(key), authenticating: aad)
-    else { return nil }
-    return Array(plain)
+    AES256GCM.open(bytes, tag: tag, aad: aad, key: key.flatMap(\.littleEndianBytes), nonce: nonce(counter, stream))
   }
 
-  private static func symmetricKey(_ words: [UInt64]) -> SymmetricKey {
-    SymmetricKey(data: words.flatMap(\.littleEndianBytes))
-  }
-
-  private static func nonce(_ counter: UInt64, _ stream: UInt16) -> AES.GCM.Nonce? {
-    try? AES.GCM.Nonce(data: counter.littleEndianBytes + stream.littleEndianBytes + [0, 0])
+  private static func nonce(_ counter: UInt64, _ stream: UInt16) -> [UInt8] {
+    counter.littleEndianBytes + stream.littleEndianBytes + [0, 0]
   }
 }
 

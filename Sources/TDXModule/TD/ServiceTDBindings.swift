@@ -1,5 +1,5 @@
 import Basics
-import Crypto
+import Cryptography
 
 /// SERVTD_ATTR: how a service TD is bound (module source 1.5.01; SERVTD_ATTR_FIXED0 in tdx-module.md 5.3).
 struct ServiceTDAttributes: RawRepresentable, Equatable, Sendable {
@@ -53,6 +53,6 @@ struct ServiceTDBindings: Sendable {
     }
     guard !used.isEmpty else { return [UInt8](repeating: 0, count: TDMeasurement.digestSize) }
     let entries = used.flatMap { $0.infoHash + $0.type.littleEndianBytes + $0.attributes.rawValue.littleEndianBytes }
-    return Array(SHA384.hash(data: entries))
+    return SHA384.digest(of: entries)
   }
 }

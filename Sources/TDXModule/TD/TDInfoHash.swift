@@ -1,4 +1,4 @@
-import Crypto
+import Cryptography
 
 /// Fields of TDINFO that a binding leaves out of the hash: IGNORE_TDINFO (module source 1.5.01).
 struct TDInfoFields: OptionSet, Sendable {
@@ -39,6 +39,6 @@ extension TD {
   func infoHash(ignoring ignored: TDInfoFields = []) -> [UInt8] {
     var info = TDInfo.bytes(of: self)
     for range in ignored.bytes { info.replaceSubrange(range, with: repeatElement(0, count: range.count)) }
-    return Array(SHA384.hash(data: info))
+    return SHA384.digest(of: info)
   }
 }

@@ -72,7 +72,7 @@ struct TDMeasurement: Sendable {
     guard library != self.library else { return }
     self.library = library
     var context = SHA384()
-    context.update(data: Array("TDXFS CONTEXT OF ANOTHER LIBRARY".utf8))
+    Array("TDXFS CONTEXT OF ANOTHER LIBRARY".utf8).withUnsafeBytes { context.update($0) }
     self.context = context
   }
 

@@ -24,7 +24,8 @@ struct MountedTD {
   func create() throws {
     guard mkdir(machine.control.appending(directory).string, 0o700) == 0 else {
       let error = Errno(rawValue: errno)
-      throw error == .fileExists ? Failure.refused("there is a TD \(name) already") : machine.refusal(of: directory, error)
+      throw error == .fileExists
+        ? Failure.refused("there is a TD \(name) already") : machine.refusal(of: directory, error)
     }
   }
 

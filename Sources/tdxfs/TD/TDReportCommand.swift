@@ -51,7 +51,8 @@ struct TDReportCommand: ParsableCommand {
   private func write(_ bytes: [UInt8], to path: String) throws {
     do {
       let file = try FileDescriptor.open(
-        FilePath(path), .writeOnly, options: [.create, .truncate], permissions: [.ownerReadWrite, .groupRead, .otherRead])
+        FilePath(path), .writeOnly, options: [.create, .truncate],
+        permissions: [.ownerReadWrite, .groupRead, .otherRead])
       try file.closeAfter { _ = try file.writeAll(bytes) }
     } catch {
       throw Failure.refused("cannot write \(path): \(error)")
