@@ -102,7 +102,7 @@ struct TDDirectoryTests {
         status=TDX_SUCCESS 0x0000000000000001
         vcpu=0
         lp=0
-        entries=2
+        entries=1
         detail=-
 
         """)
