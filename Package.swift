@@ -84,12 +84,15 @@ let package = Package(
       path: "Tests/TDXHost"),
     .testTarget(
       name: "PlatformTests",
-      dependencies: ["Basics", "Cryptography", "Kernfs", "ModuleImage", "Platform", "SEAM", "TDXHost", .system],
+      dependencies: [
+        "Basics", "Cryptography", "Kernfs", "ModuleImage", "Platform", "SEAM", "TDXHost", "TDXModule", .system,
+      ],
       path: "Tests/Platform"),
     .testTarget(
       name: "ControlTreeTests", dependencies: ["Basics", "ControlTree", "Kernfs", "ModuleImage", "Platform", .system],
       path: "Tests/ControlTree"),
     .testTarget(name: "RunTests", dependencies: ["tdxfs", .system], path: "Tests/Run"),
+    .testTarget(name: "ScenarioTests", dependencies: ["tdxfs", "ModuleImage", .system], path: "Tests/Scenario"),
     .testTarget(
       name: "AcceptanceTests", dependencies: ["tdxfs", .system], path: "Tests/Acceptance", exclude: ["Golden"]),
   ],

@@ -16,6 +16,7 @@ public enum ControlDirectory {
       file("errata", ReportFile { machine.options.errata.map { $0.rawValue + "\n" }.sorted().joined() })
       file("why", ReportFile { machine.why().text })
       file("trace", TraceFile(machine: machine))
+      file("watch", WatchFile(machine: machine))
       file("power", PowerFile(machine: machine))
       file("last_error", ReportFile { machine.lastControlError() })
       directory("fault", FaultDirectory(machine: machine))

@@ -12,6 +12,20 @@ extension Tree {
   /// - Throws: EACCES; EINVAL with O_DIRECT; ESTALE when the node was removed; EISDIR, ELOOP; what a snapshot file
   ///   throws.
   public func open(_ id: NodeID, flags: OpenFlags, by caller: Caller) throws(Errno) -> OpenedFile {
+    let watch = beginWatch()
+    do throws(Errno) {
+      let file = try openUnwatched(id, flags: flags)
+      end(watch, .open, file.id, asked: Int(flags.rawValue), by: caller, .success(0))
+      return file
+    } catch {
+      if let watch, let node = state.withLock({ $0.nodes[id] }) {
+        end(watch, .open, node, asked: Int(flags.rawValue), by: caller, .failure(error))
+      }
+      throw error
+    }
+  }
+
+  private func openUnwatched(_ id: NodeID, flags: OpenFlags) throws(Errno) -> OpenedFile {
     let node = try state.withLock { state throws(Errno) -> Node in
       guard let node = state.nodes[id], !node.isDead else { throw .staleNFSFileHandle }
       switch node.content {
@@ -68,6 +82,7 @@ extension Tree {
 
   /// The last descriptor of an open file was closed.
   public func release(_ id: OpenFileID, by caller: Caller) {
+    end(beginWatch(), .close, id, by: caller, .success(0))
     let file = state.withLock { state -> OpenFile? in
       guard let file = state.openFiles.remove(id) else { return nil }
       file.node.openFiles.remove(id)
@@ -95,6 +110,22 @@ extension Tree {
   /// - Throws: EBADF; ENODEV when the device is gone and nothing is buffered; what the attribute throws.
   public func read(
     _ id: OpenFileID, at offset: Int64, count: Int, fromPageCache: Bool = false, by caller: Caller,
+    _ body: (UnsafeRawBufferPointer) -> Void
+  ) throws(Errno) {
+    let watch = beginWatch()
+    do throws(Errno) {
+      try readUnwatched(id, at: offset, count: count, fromPageCache: fromPageCache, by: caller) { bytes in
+        end(watch, .read, id, at: offset, asked: count, by: caller, .success(bytes.count), head: bytes)
+        body(bytes)
+      }
+    } catch {
+      end(watch, .read, id, at: offset, asked: count, by: caller, .failure(error))
+      throw error
+    }
+  }
+
+  private func readUnwatched(
+    _ id: OpenFileID, at offset: Int64, count: Int, fromPageCache: Bool, by caller: Caller,
     _ body: (UnsafeRawBufferPointer) -> Void
   ) throws(Errno) {
     let (file, isActive, event) = try openFile(id)

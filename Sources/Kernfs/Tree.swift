@@ -33,6 +33,7 @@ public final class Tree: Sendable {
   let state: Guarded<State>
   let clock: @Sendable () -> Timestamp
   private let observer = Guarded<(@Sendable (TreeChange) -> Void)?>(nil)
+  let watcher = Guarded<(any OperationWatcher)?>(nil)
   let journal = Guarded<(@Sendable (TreeOperation) -> Void)?>(nil)
 
   /// The tree of `root`, whose nodes belong to `uid` and `gid`; `clock` gives the time of day for inode times.

@@ -133,6 +133,7 @@ extension EmulatedMachine {
       case .kexec: powerState = "kexec"
       }
       trace.note("power", [("power", .text(event.rawValue))], time: now)
+      operations.note("power", [("power", .text(event.rawValue))])
       if isUpdating { abandonUpdate(at: event) }
       thaw()
       bootHost(event.rawValue)
