@@ -19,11 +19,11 @@ struct FaultDirectory: DynamicDirectory {
   }
 
   func create(_ name: String, by caller: Caller) throws(Errno) {
-    try ControlWrite.perform(on: machine) { () throws(ControlError) in try machine.createFault(name) }
+    try ControlWrite.change(on: machine) { () throws(ControlError) in try machine.createFault(name) }
   }
 
   func unlink(_ name: String, by caller: Caller) throws(Errno) {
-    try ControlWrite.perform(on: machine) { () throws(ControlError) in try machine.removeFault(name) }
+    try ControlWrite.change(on: machine) { () throws(ControlError) in try machine.removeFault(name) }
   }
 }
 

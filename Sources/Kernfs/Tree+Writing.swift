@@ -15,6 +15,22 @@ extension Tree {
   private func write(
     _ id: OpenFileID, at offset: Int64, _ bytes: UnsafeRawBufferPointer, by caller: Caller, isRetry: Bool
   ) throws(Errno) -> StoreOutcome {
+    let watch = beginWatch()
+    do throws(Errno) {
+      let outcome = try writeUnwatched(id, at: offset, bytes, by: caller, isRetry: isRetry)
+      if case .consumed(let count) = outcome {
+        end(watch, .write, id, at: offset, asked: bytes.count, by: caller, .success(count), head: bytes)
+      }
+      return outcome
+    } catch {
+      end(watch, .write, id, at: offset, asked: bytes.count, by: caller, .failure(error), head: bytes)
+      throw error
+    }
+  }
+
+  private func writeUnwatched(
+    _ id: OpenFileID, at offset: Int64, _ bytes: UnsafeRawBufferPointer, by caller: Caller, isRetry: Bool
+  ) throws(Errno) -> StoreOutcome {
     let (file, isActive, _) = try openFile(id)
     guard file.flags.allowsWriting else { throw .badFileDescriptor }
     guard offset >= 0 else { throw .invalidArgument }

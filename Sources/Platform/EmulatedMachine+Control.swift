@@ -25,8 +25,8 @@ extension EmulatedMachine {
         "seam_ready": silicon.machine.seamExtend.seamReady ? "1" : "0",
         "lps": "\(options.lps)",
         "online": cpuList(host.onlineCPUs),
-        "tds": "0",
-        "open_builds": "0",
+        "tds": "\(host.tds.byName.count)",
+        "open_builds": "\(host.tds.openBuilds)",
       ]
       return report
     }
@@ -97,7 +97,7 @@ extension EmulatedMachine {
       if online {
         try host.takeOnline(cpu, door: silicon)
       } else {
-        try host.takeOffline(cpu)
+        try host.takeOffline(cpu, door: silicon)
       }
     } catch {
       throw .refused(error, "cpu/\(cpu)/online: \(Self.hotplugRefusal(online: online, cpu: cpu, error))")
@@ -133,6 +133,7 @@ extension EmulatedMachine {
       case .kexec: powerState = "kexec"
       }
       trace.note("power", [("power", .text(event.rawValue))], time: now)
+      operations.note("power", [("power", .text(event.rawValue))])
       if isUpdating { abandonUpdate(at: event) }
       thaw()
       bootHost(event.rawValue)

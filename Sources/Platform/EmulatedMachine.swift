@@ -23,6 +23,10 @@ public final class EmulatedMachine: @unchecked Sendable {
   public let seed: UInt64
   /// Called after the machine was powered on anew, without any lock held: the file tree has to be made anew.
   public var onPowerOn: (@Sendable () -> Void)?
+  /// What clients do with the files; off unless asked for.
+  public let operations = OperationLog()
+  /// Called with whether clients are to be watched.
+  public var onWatch: (@Sendable (Bool) -> Void)?
 
   let clock: any MachineClock
   let signers: TrustedSigners

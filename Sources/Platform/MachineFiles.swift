@@ -63,6 +63,7 @@ public final class MachineFiles: Sendable {
     tree.setJournal { [weak machine] operation in machine?.journal(operation) }
     addDevice()
     machine.onPowerOn = { [weak self] in self?.renewDevice() }
+    machine.onWatch = { [tree, operations = machine.operations] isOn in tree.setWatcher(isOn ? operations : nil) }
   }
 
   /// Whether no upload runs.

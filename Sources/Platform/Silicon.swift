@@ -147,18 +147,33 @@ public final class Silicon: SEAMCALLDoor {
     return module.isDead ? module.lastDiagnostic ?? "the module stopped" : "no TDX module is loaded"
   }
 
-  /// Host memory; what lies in the SEAM range reads as all ones, as the hardware's abort page.
+  /// Host memory; what lies in the SEAM range reads as all ones, as the hardware's abort page, and what was written under a
+  /// private KeyID as zeros.
   public func readPhysical(_ hpa: UInt64, count: Int) -> [UInt8] {
     guard !machine.overlapsSEAMRange(hpa, size: UInt64(clamping: count)) else {
       return [UInt8](repeating: 0xFF, count: max(0, count))
     }
-    return machine.memory.read(hpa, count: count)
+    return machine.memory.hostRead(hpa, count: count)
   }
 
-  /// Host memory; writes into the SEAM range are dropped.
+  /// Host memory; what lies in the SEAM range reads as all ones.
+  public func readPhysicalWord(_ hpa: UInt64) -> UInt64 {
+    guard !machine.overlapsSEAMRange(hpa, size: 8) else { return ~0 }
+    return machine.memory.word(at: hpa)
+  }
+
+  /// Host memory; writes into the SEAM range, and over what was written under a private KeyID, are dropped.
   public func writePhysical(_ bytes: [UInt8], at hpa: UInt64) {
     guard !machine.overlapsSEAMRange(hpa, size: UInt64(bytes.count)) else { return }
-    machine.memory.write(bytes, at: hpa)
+    machine.memory.hostWrite(bytes, at: hpa)
+  }
+
+  /// A page of zeros takes no room; dropped where ``writePhysical(_:at:)`` is.
+  public func clearPage(_ hpa: UInt64) {
+    guard !machine.overlapsSEAMRange(hpa, size: UInt64(PhysicalMemory.pageSize)),
+      machine.memory.page(at: hpa)?.isPrivate != true
+    else { return }
+    machine.memory.setPage(nil, at: hpa)
   }
 }
 
@@ -174,4 +189,7 @@ extension Silicon: GuestDoor {
     machine.guests[tdvpr]?.outcomes = []
     return outcomes
   }
+
+  /// Forgets what its software had still to do.
+  public func forgetGuest(ofVCPU tdvpr: UInt64) { machine.guests[tdvpr] = nil }
 }

@@ -43,6 +43,7 @@ extension EmulatedMachine {
   func observe(_ event: FirmwareUploadEvent, boot: UInt64) {
     lock.withLock {
       guard boot == bootNumber else { return }
+      defer { watch(event) }
       switch event {
       case .started(let size):
         trace.note("upload", [("bytes", .number(size))], time: now)

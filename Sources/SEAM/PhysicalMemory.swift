@@ -21,6 +21,22 @@ public struct PhysicalMemory: Sendable {
       self.bytes = bytes
       self.keyID = keyID
     }
+
+    private init(whole bytes: [UInt8], keyID: UInt16) {
+      self.bytes = bytes
+      self.keyID = keyID
+    }
+
+    /// A page of zeros under `keyID`. All such pages share their bytes until one is written.
+    public static func zeros(keyID: UInt16) -> Self { Self(whole: zeroBytes, keyID: keyID) }
+
+    /// The same bytes, shared, under another KeyID.
+    func under(_ keyID: UInt16) -> Self { Self(whole: bytes, keyID: keyID) }
+
+    private static let zeroBytes = [UInt8](repeating: 0, count: pageSize)
+
+    /// Whether the page was written under the KeyID of a TD or under the global one of the TDX module.
+    public var isPrivate: Bool { keyID >= MachineConfiguration.firstPrivateKeyID }
   }
 
   /// The pages that were written, by page number, of the memory outside the SEAM range.
@@ -72,6 +88,31 @@ public struct PhysicalMemory: Sendable {
       address &+= UInt64(length)
     }
     return result
+  }
+
+  /// The little-endian word at `hpa` (without key-id bits), of which the lowest 3 bits do not count.
+  public func word(at hpa: UInt64) -> UInt64 {
+    let offset = Int(hpa % 4096) & ~7
+    let word = (seamRange.contains(hpa) ? seamPages : pages)[hpa / 4096]?.bytes.withUnsafeBytes { bytes in
+      offset + 8 <= bytes.count ? bytes.loadUnaligned(fromByteOffset: offset, as: UInt64.self) : 0
+    }
+    return UInt64(littleEndian: word ?? 0)
+  }
+
+  /// Changes the page that contains `hpa` in place, under `keyID`: `change` gets its 4096 bytes.
+  public mutating func changePage(
+    at hpa: UInt64, keyID: UInt16 = 0, _ change: (UnsafeMutableRawBufferPointer) -> Void
+  ) {
+    func apply(_ page: inout Page) {
+      if page.bytes.count != Self.pageSize { page = Page(bytes: page.bytes) }
+      page.keyID = keyID
+      page.bytes.withUnsafeMutableBytes(change)
+    }
+    if seamRange.contains(hpa) {
+      apply(&seamPages[hpa / 4096, default: Page()])
+    } else {
+      apply(&pages[hpa / 4096, default: Page()])
+    }
   }
 
   /// Writes `bytes` at `hpa` (without key-id bits) under `keyID`.

@@ -21,7 +21,7 @@ extension ModuleUpdate {
 }
 
 extension LinuxHost {
-  /// `cpu` goes offline in no orderly way: no rule of ``takeOffline(_:)`` holds, but that CPU 0 stays.
+  /// `cpu` goes offline in no orderly way: no rule of ``takeOffline(_:door:)`` holds, but that CPU 0 stays.
   public mutating func drop(_ cpu: Int) {
     guard cpu != 0, isOnline.indices.contains(cpu) else { return }
     isOnline[cpu] = false

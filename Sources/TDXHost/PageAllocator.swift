@@ -23,6 +23,11 @@ public struct PageAllocator: Sendable, Equatable {
     }
   }
 
+  /// Pages that can still be handed out.
+  public var freePages: Int {
+    regions.reduce(freed.count) { $0 + Int(($1.upperBound - $1.lowerBound) / Self.pageSize) }
+  }
+
   /// A page, by its address; nil when there is none (`-ENOMEM`). Its old bytes are still in it.
   public mutating func allocate() -> UInt64? {
     guard !isExhausted else { return nil }

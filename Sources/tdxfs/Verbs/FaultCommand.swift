@@ -65,14 +65,3 @@ struct FaultCommand: ParsableCommand {
     }
   }
 }
-
-extension MountedMachine {
-  /// The names in the control directory's directory `name`, sorted.
-  fileprivate func names(in name: String) throws -> [String] {
-    do {
-      return try SmallFile.list(control.appending(name)).keys.sorted()
-    } catch {
-      throw Failure.refused("cannot read \(control.appending(name)): \(error)")
-    }
-  }
-}

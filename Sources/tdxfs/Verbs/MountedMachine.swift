@@ -113,8 +113,17 @@ struct MountedMachine {
     }
   }
 
+  /// The names in the control directory's directory `name`, sorted.
+  func names(in name: String) throws -> [String] {
+    do {
+      return try SmallFile.list(control.appending(name)).keys.sorted()
+    } catch {
+      throw Failure.refused("cannot read \(control.appending(name)): \(error)")
+    }
+  }
+
   /// What `last_error` says of an operation on `name` that gave `error`.
-  private func refusal(of name: String, _ error: any Error) -> Failure {
+  func refusal(of name: String, _ error: any Error) -> Failure {
     let reason = (try? read("last_error")).map { String(decoding: $0, as: UTF8.self) } ?? ""
     return Failure.refused(reason.split(separator: "\n").first.map(String.init) ?? "\(name): \(error)")
   }
