@@ -217,7 +217,7 @@ struct ExploreTests {
   }
 }
 
-@Suite("The state of a machine", .timeLimit(.minutes(5)))
+@Suite("The state of a machine", .timeLimit(.minutes(10)))
 struct MachineStateTests {
   @Test(
     "taken between any two steps of an update, goes on to the same end in another machine",
