@@ -11,12 +11,16 @@ let package = Package(
   dependencies: [
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
     .package(url: "https://github.com/apple/swift-collections", from: "1.6.0"),
-    .package(url: "https://github.com/apple/swift-crypto", from: "4.5.0"),
     .package(url: "https://github.com/apple/swift-system", from: "1.8.0"),
   ],
   targets: [
     // Below everything: bytes, locks, seeded randomness.
     .target(name: "Basics"),
+
+    // Hashes and signatures, by the system's OpenSSL: beside it swift-crypto's SHA-384 is slower by a quarter, and brings
+    // Foundation along.
+    .systemLibrary(name: "CLibcrypto", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"])]),
+    .target(name: "Cryptography", dependencies: ["CLibcrypto"]),
 
     // FUSE, and the rules of the kernel's pseudo-filesystems. They do not know each other.
     .systemLibrary(name: "CFuse3", pkgConfig: "fuse3", providers: [.apt(["libfuse3-dev"])]),
@@ -25,11 +29,10 @@ let package = Package(
     .target(name: "KernfsFuse", dependencies: ["Basics", "FuseKit", "Kernfs", .system]),
 
     // The silicon side: images, the machine, and the two firmwares that run on it.
-    .target(
-      name: "ModuleImage", dependencies: ["Basics", .crypto, .cryptoExtras]),
-    .target(name: "SEAM", dependencies: ["Basics", "ModuleImage"]),
-    .target(name: "PSEAMLDR", dependencies: ["Basics", "ModuleImage", "SEAM", .crypto]),
-    .target(name: "TDXModule", dependencies: ["Basics", "ModuleImage", "SEAM", .crypto]),
+    .target(name: "ModuleImage", dependencies: ["Basics", "Cryptography"]),
+    .target(name: "SEAM", dependencies: ["Basics", "Cryptography", "ModuleImage"]),
+    .target(name: "PSEAMLDR", dependencies: ["Basics", "ModuleImage", "SEAM"]),
+    .target(name: "TDXModule", dependencies: ["Basics", "Cryptography", "ModuleImage", "SEAM"]),
 
     // The Linux side: it has SEAMCALL and physical memory, as Linux has.
     .target(name: "FirmwareUpload", dependencies: ["Basics", "Kernfs", .system]),
@@ -44,7 +47,7 @@ let package = Package(
         "Basics", "FirmwareUpload", "Kernfs", "ModuleImage", "PSEAMLDR", "SEAM", "TDXHost", "TDXModule",
         "TestFirmware", .product(name: "DequeModule", package: "swift-collections"), .system,
       ]),
-    .target(name: "ControlTree", dependencies: ["Basics", "Kernfs", "Platform", "SEAM", .system]),
+    .target(name: "ControlTree", dependencies: ["Basics", "Kernfs", "Platform", "SEAM", "TDXHost", .system]),
     .executableTarget(
       name: "tdxfs",
       dependencies: [
@@ -55,6 +58,7 @@ let package = Package(
 
     // A folder for each room, and Acceptance, which only knows the command.
     .testTarget(name: "BasicsTests", dependencies: ["Basics"], path: "Tests/Basics"),
+    .testTarget(name: "CryptographyTests", dependencies: ["Basics", "Cryptography"], path: "Tests/Cryptography"),
     .testTarget(name: "FuseKitTests", dependencies: ["Basics", "FuseKit", .system], path: "Tests/FuseKit"),
     .testTarget(name: "KernfsTests", dependencies: ["Basics", "Kernfs", .system], path: "Tests/Kernfs"),
     .testTarget(
@@ -64,14 +68,15 @@ let package = Package(
       name: "TestFirmwareTests", dependencies: ["Basics", "FirmwareUpload", "Kernfs", "TestFirmware", .system],
       path: "Tests/TestFirmware"),
     .testTarget(
-      name: "ModuleImageTests", dependencies: ["Basics", "ModuleImage", .crypto, .cryptoExtras],
+      name: "ModuleImageTests", dependencies: ["Basics", "ModuleImage"],
       path: "Tests/ModuleImage"),
-    .testTarget(name: "SEAMTests", dependencies: ["Basics", "ModuleImage", "SEAM"], path: "Tests/SEAM"),
     .testTarget(
-      name: "PSEAMLDRTests", dependencies: ["Basics", "ModuleImage", "PSEAMLDR", "SEAM", .crypto],
+      name: "SEAMTests", dependencies: ["Basics", "ModuleImage", "SEAM", "Cryptography"], path: "Tests/SEAM"),
+    .testTarget(
+      name: "PSEAMLDRTests", dependencies: ["Basics", "ModuleImage", "PSEAMLDR", "SEAM"],
       path: "Tests/PSEAMLDR"),
     .testTarget(
-      name: "TDXModuleTests", dependencies: ["Basics", "ModuleImage", "SEAM", "TDXModule", .crypto],
+      name: "TDXModuleTests", dependencies: ["Basics", "Cryptography", "ModuleImage", "SEAM", "TDXModule"],
       path: "Tests/TDXModule"),
     .testTarget(
       name: "TDXHostTests",
@@ -79,11 +84,15 @@ let package = Package(
       path: "Tests/TDXHost"),
     .testTarget(
       name: "PlatformTests",
-      dependencies: ["Basics", "Kernfs", "ModuleImage", "Platform", "SEAM", "TDXHost", .system], path: "Tests/Platform"),
+      dependencies: [
+        "Basics", "Cryptography", "Kernfs", "ModuleImage", "Platform", "SEAM", "TDXHost", "TDXModule", .system,
+      ],
+      path: "Tests/Platform"),
     .testTarget(
       name: "ControlTreeTests", dependencies: ["Basics", "ControlTree", "Kernfs", "ModuleImage", "Platform", .system],
       path: "Tests/ControlTree"),
     .testTarget(name: "RunTests", dependencies: ["tdxfs", .system], path: "Tests/Run"),
+    .testTarget(name: "ScenarioTests", dependencies: ["tdxfs", "ModuleImage", .system], path: "Tests/Scenario"),
     .testTarget(
       name: "AcceptanceTests", dependencies: ["tdxfs", .system], path: "Tests/Acceptance", exclude: ["Golden"]),
   ],
@@ -92,6 +101,4 @@ let package = Package(
 
 extension Target.Dependency {
   static let system = product(name: "SystemPackage", package: "swift-system")
-  static let crypto = product(name: "Crypto", package: "swift-crypto")
-  static let cryptoExtras = product(name: "CryptoExtras", package: "swift-crypto")
 }

@@ -6,8 +6,10 @@
 ///
 /// `Synchronization.Mutex` gives false races under ThreadSanitizer on Linux;
 /// pthread's calls are intercepted by it, so this one does not.
+///
+/// Inlined into other rooms, as is ``Guarded``: a request takes several, and each would go through unspecialised code.
 public final class Lock: @unchecked Sendable {
-  private let mutex: UnsafeMutablePointer<pthread_mutex_t>
+  @usableFromInline let mutex: UnsafeMutablePointer<pthread_mutex_t>
   private let condition: UnsafeMutablePointer<pthread_cond_t>
 
   /// A lock that nobody holds.
@@ -26,12 +28,14 @@ public final class Lock: @unchecked Sendable {
   }
 
   /// Waits until nobody holds the lock, and holds it.
+  @inlinable
   public func lock() { pthread_mutex_lock(mutex) }
 
   /// Holds the lock if nobody else does; false otherwise. Never waits.
   public func tryLock() -> Bool { pthread_mutex_trylock(mutex) == 0 }
 
   /// Lets go of the lock, which the caller holds.
+  @inlinable
   public func unlock() { pthread_mutex_unlock(mutex) }
 
   /// Lets go of the lock, sleeps until ``wakeAll()``, and holds the lock again. May wake for no reason.
@@ -41,6 +45,7 @@ public final class Lock: @unchecked Sendable {
   public func wakeAll() { pthread_cond_broadcast(condition) }
 
   /// Runs `body` while holding the lock.
+  @inlinable
   public func withLock<Result, Failure: Error>(_ body: () throws(Failure) -> Result) throws(Failure) -> Result {
     lock()
     defer { unlock() }
@@ -50,8 +55,9 @@ public final class Lock: @unchecked Sendable {
 
 /// A value that is only reached while its lock is held.
 public final class Guarded<Value>: @unchecked Sendable {
-  private let lock = Lock()
-  private var value: Value
+  @usableFromInline let lock = Lock()
+  // The lock sees to it that nobody else reaches it.
+  @usableFromInline @exclusivity(unchecked) var value: Value
 
   /// Guards `value`.
   public init(_ value: sending Value) {
@@ -59,6 +65,7 @@ public final class Guarded<Value>: @unchecked Sendable {
   }
 
   /// Runs `body` on the value while nobody else can reach it.
+  @inlinable
   public func withLock<Result, Failure: Error>(
     _ body: (inout Value) throws(Failure) -> Result
   ) throws(Failure) -> Result {

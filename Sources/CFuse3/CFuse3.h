@@ -10,6 +10,7 @@
 #include <linux/stat.h>
 #include <stdio.h>
 #include <sys/syscall.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 /* _GNU_SOURCE would make this module's idea of glibc differ from Swift's: what it guards goes by syscall(2) and by the
@@ -43,6 +44,16 @@ static inline int cfuse3_memory_file(void) { return (int)syscall(SYS_memfd_creat
 static inline int cfuse3_pipe(int ends[2]) { return (int)syscall(SYS_pipe2, ends, O_CLOEXEC); }
 static inline int cfuse3_replace(int with, int descriptor) {
   return (int)syscall(SYS_dup3, with, descriptor, O_CLOEXEC);
+}
+
+/* read(2), write(2) and writev(2). As glibc has them they can be cancelled by another thread, which costs two atomic
+   operations a call once there is one. */
+static inline ssize_t cfuse3_read(int file, void *bytes, size_t size) { return syscall(SYS_read, file, bytes, size); }
+static inline ssize_t cfuse3_write(int file, const void *bytes, size_t size) {
+  return syscall(SYS_write, file, bytes, size);
+}
+static inline ssize_t cfuse3_writev(int file, const struct iovec *vector, int count) {
+  return syscall(SYS_writev, file, vector, count);
 }
 
 /* va_list is not passed on by Swift closures: formats one message of libfuse's log into text. */

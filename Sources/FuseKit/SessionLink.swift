@@ -135,8 +135,9 @@ final class SessionLink: @unchecked Sendable {
     filesystem?.start(Notifier(link: self))
   }
 
+  @inline(__always)
   func read(_ buffer: UnsafeMutableRawPointer?, _ size: Int) -> Int {
-    Glibc.read(readDescriptor, buffer, size)
+    cfuse3_read(readDescriptor, buffer, size)
   }
 
   @inline(__always)
@@ -144,6 +145,6 @@ final class SessionLink: @unchecked Sendable {
     if !isAgreed {
       isAgreed = SessionTransport.limitWrites(vector, count, to: maximumWrite)
     }
-    return writev(answerDescriptor, vector, count)
+    return SessionTransport.send(UnsafeBufferPointer(start: vector, count: Int(count)), to: answerDescriptor)
   }
 }

@@ -40,8 +40,15 @@ public struct AttributeText: Sendable {
   }
 
   /// Appends `text`; what goes beyond ``capacity`` is cut.
-  public mutating func append(_ text: some StringProtocol) {
-    bytes.append(contentsOf: text.utf8.prefix(Self.capacity - bytes.count))
+  public mutating func append(_ text: String) {
+    var text = text
+    text.withUTF8 { bytes.append(contentsOf: $0.prefix(Self.capacity - bytes.count)) }
+  }
+
+  /// Appends `text`; what goes beyond ``capacity`` is cut.
+  public mutating func append(_ text: Substring) {
+    var text = text
+    text.withUTF8 { bytes.append(contentsOf: $0.prefix(Self.capacity - bytes.count)) }
   }
 
   /// Appends `source` as it is; what goes beyond ``capacity`` is cut.
@@ -136,6 +143,9 @@ public protocol SnapshotFile: Sendable {
   /// The content now.
   func content() throws(Errno) -> [UInt8]
 
+  /// Where an open waits whose content got ERESTARTSYS, to be tried again when it is woken; nil when it never does.
+  var queue: WaitQueue? { get }
+
   /// Takes the bytes of one write call, whatever its offset.
   func store(_ bytes: [UInt8], by caller: Caller) throws(Errno) -> StoreOutcome
 
@@ -149,6 +159,9 @@ public protocol SnapshotFile: Sendable {
 extension SnapshotFile {
   /// As much as asked.
   public var isReadByLine: Bool { false }
+
+  /// Nobody waits.
+  public var queue: WaitQueue? { nil }
 
   /// A file that can't be written: EIO.
   public func store(_ bytes: [UInt8], by caller: Caller) throws(Errno) -> StoreOutcome { throw .ioError }

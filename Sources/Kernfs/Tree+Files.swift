@@ -12,6 +12,20 @@ extension Tree {
   /// - Throws: EACCES; EINVAL with O_DIRECT; ESTALE when the node was removed; EISDIR, ELOOP; what a snapshot file
   ///   throws.
   public func open(_ id: NodeID, flags: OpenFlags, by caller: Caller) throws(Errno) -> OpenedFile {
+    let watch = beginWatch()
+    do throws(Errno) {
+      let file = try openUnwatched(id, flags: flags)
+      end(watch, .open, file.id, asked: Int(flags.rawValue), by: caller, .success(0))
+      return file
+    } catch {
+      if let watch, let node = state.withLock({ $0.nodes[id] }) {
+        end(watch, .open, node, asked: Int(flags.rawValue), by: caller, .failure(error))
+      }
+      throw error
+    }
+  }
+
+  private func openUnwatched(_ id: NodeID, flags: OpenFlags) throws(Errno) -> OpenedFile {
     let node = try state.withLock { state throws(Errno) -> Node in
       guard let node = state.nodes[id], !node.isDead else { throw .staleNFSFileHandle }
       switch node.content {
@@ -43,10 +57,7 @@ extension Tree {
     }
     return try state.withLock { state throws(Errno) in
       guard !node.isDead else { throw .staleNFSFileHandle }
-      state.lastOpenFile &+= 1
-      let file = OpenFile(
-        id: OpenFileID(rawValue: state.lastOpenFile), node: node, flags: flags, content: content)
-      state.openFiles[file.id] = file
+      let file = state.openFiles.insert { OpenFile(id: $0, node: node, flags: flags, content: content) }
       node.openFiles.insert(file.id)
       return OpenedFile(id: file.id, readableLength: readableLength)
     }
@@ -59,10 +70,21 @@ extension Tree {
     }
   }
 
+  /// Where a request on the node waits that got ERESTARTSYS; nil when none ever does.
+  public func queue(of id: NodeID) -> WaitQueue? {
+    let content = state.withLock { $0.nodes[id]?.content }
+    switch content {
+    case .snapshot(let file): return file.queue
+    case .dynamicDirectory(let directory): return directory.queue
+    case .directory, .symlink, .text, .binary, nil: return nil
+    }
+  }
+
   /// The last descriptor of an open file was closed.
   public func release(_ id: OpenFileID, by caller: Caller) {
+    end(beginWatch(), .close, id, by: caller, .success(0))
     let file = state.withLock { state -> OpenFile? in
-      guard let file = state.openFiles.removeValue(forKey: id) else { return nil }
+      guard let file = state.openFiles.remove(id) else { return nil }
       file.node.openFiles.remove(id)
       state.dropIfUnused(file.node)
       return file
@@ -72,15 +94,40 @@ extension Tree {
     }
   }
 
+  /// The bytes of one read(2) or pread(2), as an array.
+  public func bytes(
+    _ id: OpenFileID, at offset: Int64, count: Int, fromPageCache: Bool = false, by caller: Caller
+  ) throws(Errno) -> [UInt8] {
+    var bytes: [UInt8] = []
+    try read(id, at: offset, count: count, fromPageCache: fromPageCache, by: caller) { bytes = Array($0) }
+    return bytes
+  }
+
   /// read(2) and pread(2): `body` gets the bytes, fewer than `count` where sysfs gives fewer; none at the end.
   ///
   /// `fromPageCache` marks reads that the kernel makes for itself (sendfile, readahead, private mmap; lock_owner 0):
   /// they get the value as it is and leave the open file's text and poll state alone, and are not cut at a page.
   /// - Throws: EBADF; ENODEV when the device is gone and nothing is buffered; what the attribute throws.
-  public func read<Result>(
+  public func read(
     _ id: OpenFileID, at offset: Int64, count: Int, fromPageCache: Bool = false, by caller: Caller,
-    _ body: (UnsafeRawBufferPointer) -> Result
-  ) throws(Errno) -> Result {
+    _ body: (UnsafeRawBufferPointer) -> Void
+  ) throws(Errno) {
+    let watch = beginWatch()
+    do throws(Errno) {
+      try readUnwatched(id, at: offset, count: count, fromPageCache: fromPageCache, by: caller) { bytes in
+        end(watch, .read, id, at: offset, asked: count, by: caller, .success(bytes.count), head: bytes)
+        body(bytes)
+      }
+    } catch {
+      end(watch, .read, id, at: offset, asked: count, by: caller, .failure(error))
+      throw error
+    }
+  }
+
+  private func readUnwatched(
+    _ id: OpenFileID, at offset: Int64, count: Int, fromPageCache: Bool, by caller: Caller,
+    _ body: (UnsafeRawBufferPointer) -> Void
+  ) throws(Errno) {
     let (file, isActive, event) = try openFile(id)
     guard file.flags.allowsReading else { throw .badFileDescriptor }
     guard offset >= 0, count >= 0 else { throw .invalidArgument }
@@ -88,7 +135,8 @@ extension Tree {
     case .text(let attribute):
       if fromPageCache {
         state.withLock { _ in file.node.isSizeCut = true }
-        return try readValue(of: attribute, at: offset, count: count, isActive: isActive, body)
+        try readValue(of: attribute, at: offset, count: count, isActive: isActive, body)
+        return
       }
       file.lock.lock()
       defer { file.lock.unlock() }
@@ -96,12 +144,13 @@ extension Tree {
         file.event = event
         try attribute.show(&text)
       }
-      return file.sequence.text.bytes.withUnsafeBytes { body(UnsafeRawBufferPointer(rebasing: $0[range])) }
+      file.sequence.text.bytes.withUnsafeBytes { body(UnsafeRawBufferPointer(rebasing: $0[range])) }
 
     case .binary(let attribute):
       guard isActive else { throw .operationNotSupportedByDevice }
       if fromPageCache {
-        return try readPages(of: attribute, at: offset, count: count, by: caller.on(id)).withUnsafeBytes { body($0) }
+        try readPages(of: attribute, at: offset, count: count, by: caller.on(id)).withUnsafeBytes(body)
+        return
       }
       file.lock.lock()
       defer { file.lock.unlock() }
@@ -109,7 +158,7 @@ extension Tree {
       guard count > 0 else { return body(UnsafeRawBufferPointer(start: nil, count: 0)) }
       let wanted = min(count, pageSize)
       let bytes = try attribute.read(at: offset, count: wanted, by: caller.on(id))
-      return bytes.withUnsafeBytes { body(UnsafeRawBufferPointer(rebasing: $0.prefix(wanted))) }
+      bytes.withUnsafeBytes { body(UnsafeRawBufferPointer(rebasing: $0.prefix(wanted))) }
 
     case .snapshot(let snapshot):
       guard isActive else { throw .operationNotSupportedByDevice }
@@ -118,22 +167,22 @@ extension Tree {
       if snapshot.isReadByLine, let newline = file.content[start..<end].firstIndex(of: UInt8(ascii: "\n")) {
         end = newline + 1
       }
-      return file.content.withUnsafeBytes { body(UnsafeRawBufferPointer(rebasing: $0[start..<end])) }
+      file.content.withUnsafeBytes { body(UnsafeRawBufferPointer(rebasing: $0[start..<end])) }
 
     case .directory, .dynamicDirectory, .symlink:
       throw .isDirectory
     }
   }
 
-  private func readValue<Result>(
+  private func readValue(
     of attribute: any TextAttribute, at offset: Int64, count: Int, isActive: Bool,
-    _ body: (UnsafeRawBufferPointer) -> Result
-  ) throws(Errno) -> Result {
+    _ body: (UnsafeRawBufferPointer) -> Void
+  ) throws(Errno) {
     var sequence = SequentialText()
     let range = try sequence.read(at: offset, count: count, isActive: isActive) { text throws(Errno) in
       try attribute.show(&text)
     }
-    return sequence.text.bytes.withUnsafeBytes { body(UnsafeRawBufferPointer(rebasing: $0[range])) }
+    sequence.text.bytes.withUnsafeBytes { body(UnsafeRawBufferPointer(rebasing: $0[range])) }
   }
 
   /// A short answer would end the file in the page cache, so this goes on to the end of what was asked.

@@ -24,9 +24,8 @@ public enum TreeChange: Hashable, Sendable {
 public final class Tree: Sendable {
   struct State {
     var nodes: [NodeID: Node] = [:]
-    var openFiles: [OpenFileID: OpenFile] = [:]
+    var openFiles = OpenFileTable()
     var lastNode: UInt64 = 0
-    var lastOpenFile: UInt64 = 0
     let uid: UInt32
     let gid: UInt32
   }
@@ -34,6 +33,8 @@ public final class Tree: Sendable {
   let state: Guarded<State>
   let clock: @Sendable () -> Timestamp
   private let observer = Guarded<(@Sendable (TreeChange) -> Void)?>(nil)
+  let watcher = Guarded<(any OperationWatcher)?>(nil)
+  let journal = Guarded<(@Sendable (TreeOperation) -> Void)?>(nil)
 
   /// The tree of `root`, whose nodes belong to `uid` and `gid`; `clock` gives the time of day for inode times.
   public init(

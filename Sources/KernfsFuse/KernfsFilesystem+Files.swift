@@ -10,22 +10,34 @@ extension KernfsFilesystem {
       // It can take long to make, a trace of many records above all.
       let kept = request.keep()
       changes.afterwards { [self] in
-        if let request = kept.take() { finishOpen(request) }
+        if let request = kept.take() { openWithContent(request) }
       }
       return
     }
-    finishOpen(request)
-  }
-
-  private func finishOpen(_ request: consuming Request<Op.Open>) {
-    let file: OpenedFile
     do throws(Errno) {
       let flags = Kernfs.OpenFlags(rawValue: request.operation.flags.rawValue)
-      file = try tree.open(request.treeNode, flags: flags, by: request.caller())
+      let file = try tree.open(request.treeNode, flags: flags, by: request.caller())
+      reply(to: request, with: file)
     } catch {
       request.reply(error: error)
-      return
     }
+  }
+
+  /// Opens a file whose content is made now, and may have to wait.
+  private func openWithContent(_ request: consuming Request<Op.Open>) {
+    let flags = Kernfs.OpenFlags(rawValue: request.operation.flags.rawValue)
+    let (tree, node, caller) = (tree, request.treeNode, request.caller())
+    answer(request) { () throws(Errno) in
+      try tree.open(node, flags: flags, by: caller)
+    } _: { [self] request, result in
+      switch result {
+      case .success(let file): reply(to: request, with: file)
+      case .failure(let error): request.reply(error: error)
+      }
+    }
+  }
+
+  private func reply(to request: consuming Request<Op.Open>, with file: OpenedFile) {
     guard file.readableLength > 0 else {
       request.reply(opened: Opened(file))
       return

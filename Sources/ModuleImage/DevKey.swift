@@ -1,5 +1,4 @@
-import Crypto
-import CryptoExtras
+import Cryptography
 
 /// The tdxfs development key: an RSA-3072 key pair that ships with tdxfs and signs the images that it forges.
 ///
@@ -13,24 +12,16 @@ public enum DevKey {
   static let publicExponent: [UInt8] = [1, 0, 1]
 
   /// The 384 bytes of MODULUS as a sigstruct stores them, little-endian.
-  public static let storedModulus: [UInt8] = {
-    guard let primitives = try? privateKey?.publicKey.getKeyPrimitives() else { return [] }
-    return Array(primitives.modulus.reversed())
-  }()
+  public static let storedModulus: [UInt8] = privateKey.map { $0.publicKey.modulus.reversed() } ?? []
 
-  /// The pin that a loader has for it.
-  public static let pin = KeyPin(storedModulus: storedModulus)
+  /// The pin that a loader has for it, which needs no look at the key.
+  public static let pin = KeyPin.dev
 
   /// The SIGNATURE of `message` as a sigstruct stores it, 384 bytes little-endian: PKCS#1 v1.5 with SHA-384, the same
   /// for the same message every time. Nil only if the library refuses the key below.
-  static func sign(_ message: [UInt8]) -> [UInt8]? {
-    var hash = SHA384()
-    message.withUnsafeBytes { hash.update(bufferPointer: $0) }
-    let signature = try? privateKey?.signature(for: hash.finalize(), padding: .insecurePKCS1v1_5)
-    return signature?.withUnsafeBytes { Array($0.reversed()) }
-  }
+  static func sign(_ message: [UInt8]) -> [UInt8]? { privateKey?.sign(message)?.reversed() }
 
-  private static let privateKey = try? _RSA.Signing.PrivateKey(pemRepresentation: pem)
+  private static let privateKey = RSAPrivateKey(pem: pem)
 
   private static let pem = """
     -----BEGIN RSA PRIVATE KEY-----

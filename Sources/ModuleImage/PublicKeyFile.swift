@@ -1,4 +1,4 @@
-import CryptoExtras
+import Cryptography
 
 /// A PEM file with the RSA public key of somebody who signs images.
 public enum PublicKeyFile {
@@ -7,12 +7,10 @@ public enum PublicKeyFile {
   public static func pin(pem: String) throws(PublicKeyFileError) -> KeyPin {
     guard pem.contains("-----BEGIN ") else { throw .notPEM }
     guard !pem.contains("PRIVATE KEY-----") else { throw .privateKey }
-    guard let key = try? _RSA.Signing.PublicKey(unsafePEMRepresentation: pem),
-      let primitives = try? key.getKeyPrimitives()
-    else { throw .notRSA }
-    guard key.keySizeInBits == 3072, primitives.modulus.count == 384 else { throw .wrongSize(bits: key.keySizeInBits) }
-    guard primitives.publicExponent.elementsEqual(DevKey.publicExponent) else { throw .wrongExponent }
-    return KeyPin(storedModulus: Array(primitives.modulus.reversed()))
+    guard let key = RSAPublicKey(pem: pem) else { throw .notRSA }
+    guard key.bitCount == 3072 else { throw .wrongSize(bits: key.bitCount) }
+    guard key.exponent == DevKey.publicExponent else { throw .wrongExponent }
+    return KeyPin(storedModulus: key.modulus.reversed() as [UInt8])
   }
 }
 

@@ -1,5 +1,4 @@
-import Crypto
-import CryptoExtras
+import Cryptography
 
 /// What became of a look at a sigstruct's signature.
 public enum SignatureVerdict: String, Equatable, Sendable {
@@ -23,18 +22,14 @@ extension SEAMSigstruct {
   /// Checks the RSA signature, PKCS#1 v1.5 with SHA-384 and the exponent 65537, against the modulus in the sigstruct
   /// (pseamldr.md 3.5).
   ///
-  /// Whose key that is, is the pin's matter; that EXPONENT says 65537 is rule A15's. A modulus can be any 384 bytes:
-  /// BoringSSL refuses an even, zero or one-byte modulus when the key is made, and CryptoExtras one below 2048 bits;
-  /// what lies between 2048 and 3071 bits takes no signature of 384 bytes.
+  /// Whose key that is, is the pin's matter; that EXPONENT says 65537 is rule A15's. A modulus can be any 384 bytes: only
+  /// an odd one of 3072 bits can be a key's.
   public func verifySignature() -> SignatureVerdict {
     let modulus = Array(slice(Self.modulusRange).reversed())
-    guard let top = modulus.first, top & 0x80 != 0,
-      let key = try? _RSA.Signing.PublicKey(n: modulus, e: DevKey.publicExponent)
+    guard let top = modulus.first, top & 0x80 != 0, let bottom = modulus.last, bottom & 1 != 0,
+      let key = RSAPublicKey(modulus: modulus, exponent: DevKey.publicExponent)
     else { return .unusableKey }
-    var message = SHA384()
-    signedBytes.withUnsafeBytes { message.update(bufferPointer: $0) }
-    let signature = _RSA.Signing.RSASignature(rawRepresentation: Array(slice(Self.signatureRange).reversed()))
-    let isValid = key.isValidSignature(signature, for: message.finalize(), padding: .insecurePKCS1v1_5)
-    return isValid ? .valid : .mismatch
+    let signature = Array(slice(Self.signatureRange).reversed())
+    return key.isValid(signature, of: signedBytes) ? .valid : .mismatch
   }
 }

@@ -34,21 +34,27 @@ extension PSEAMLDR {
     }
     if data.remainingUpdates == 0 { data.refreshRemainingUpdates(machine.seamdb) }
 
-    var bytes = [UInt8](repeating: 0, count: Layout.size)
-    bytes.store(Layout.intel, at: Layout.vendorID)
-    bytes.store(buildDate, at: Layout.buildDate)
-    bytes.store(buildNumber, at: Layout.buildNumber)
-    bytes.store(version.minor, at: Layout.minor)
-    bytes.store(version.major, at: Layout.major)
-    bytes.store(version.update, at: Layout.update)
-    bytes.store(Self.acmX2APICID, at: Layout.acmX2APICID)
-    bytes.store(data.remainingUpdates, at: Layout.remainingUpdates)
-    bytes.store(machine.seamExtend.info.bytes, at: Layout.seamInfo)
-    bytes.store(UInt8(machine.seamExtend.seamReady ? 1 : 0), at: Layout.seamReady)
-    bytes.store(UInt8(machine.seamExtend.systemUnderDebug ? 1 : 0), at: Layout.seamDebug)
-    bytes.store(UInt8(machine.seamExtend.pSEAMLDRReady ? 1 : 0), at: Layout.pSEAMLDRReady)
-    bytes.store(Layout.featureCleanup, at: Layout.features0)
-    machine.write(bytes, atShared: buffer)
+    // Asked on every read of two attributes, so it is written in place and takes no memory.
+    let address = PhysicalAddress(rawValue: buffer)
+    let extend = machine.seamExtend
+    machine.memory.changePage(at: address.withoutKeyID, keyID: address.keyID) { page in
+      let start = Int(address.withoutKeyID % UInt64(PhysicalMemory.pageSize))
+      let info = UnsafeMutableRawBufferPointer(rebasing: page[start..<(start + Layout.size)])
+      info.initializeMemory(as: UInt8.self, repeating: 0)
+      info.store(Layout.intel, at: Layout.vendorID)
+      info.store(buildDate, at: Layout.buildDate)
+      info.store(buildNumber, at: Layout.buildNumber)
+      info.store(version.minor, at: Layout.minor)
+      info.store(version.major, at: Layout.major)
+      info.store(version.update, at: Layout.update)
+      info.store(Self.acmX2APICID, at: Layout.acmX2APICID)
+      info.store(data.remainingUpdates, at: Layout.remainingUpdates)
+      extend.info.copy(into: UnsafeMutableRawBufferPointer(rebasing: info[Layout.seamInfo...]))
+      info.store(UInt8(extend.seamReady ? 1 : 0), at: Layout.seamReady)
+      info.store(UInt8(extend.systemUnderDebug ? 1 : 0), at: Layout.seamDebug)
+      info.store(UInt8(extend.pSEAMLDRReady ? 1 : 0), at: Layout.pSEAMLDRReady)
+      info.store(Layout.featureCleanup, at: Layout.features0)
+    }
     return .success
   }
 
@@ -66,5 +72,12 @@ extension Machine {
   fileprivate mutating func write(_ bytes: [UInt8], atShared hpa: UInt64) {
     let address = PhysicalAddress(rawValue: hpa)
     memory.write(bytes, at: address.withoutKeyID, keyID: address.keyID)
+  }
+}
+
+extension UnsafeMutableRawBufferPointer {
+  /// Stores `value` little-endian at `offset`.
+  fileprivate func store(_ value: some FixedWidthInteger & BitwiseCopyable, at offset: Int) {
+    storeBytes(of: value.littleEndian, toByteOffset: offset, as: type(of: value))
   }
 }

@@ -14,22 +14,28 @@ struct FrozenView: Sendable {
 extension EmulatedMachine: HostView {
   /// `version`, as it was before a running update.
   public func version() throws(Errno) -> ModuleVersion {
-    try reading(\.version) { host throws(Errno) in try host.version() }
+    try reading({ $0.version }) { host throws(Errno) in try host.version() }
   }
 
   /// `seamldr_version`, as it was before a running update.
   public func seamldrVersion() throws(Errno) -> ModuleVersion {
-    try reading(\.seamldrVersion) { host throws(Errno) in try host.seamldrVersion(door: silicon) }
+    try reading({ $0.seamldrVersion }) { host throws(Errno) in
+      journal(reading: profile.files.first { if case .seamldrVersion = $0.content { true } else { false } })
+      return try host.seamldrVersion(door: silicon)
+    }
   }
 
   /// `num_remaining_updates`, as it was before a running update.
   public func numRemainingUpdates() throws(Errno) -> UInt32 {
-    try reading(\.numRemainingUpdates) { host throws(Errno) in try host.numRemainingUpdates(door: silicon) }
+    try reading({ $0.numRemainingUpdates }) { host throws(Errno) in
+      journal(reading: profile.files.first { $0.content == .numRemainingUpdates })
+      return try host.numRemainingUpdates(door: silicon)
+    }
   }
 
   /// `compat_capable`, as it was before a running update.
   public func compatCapable() throws(Errno) -> Bool {
-    try reading(\.compatCapable) { host throws(Errno) in try host.compatCapable() }
+    try reading({ $0.compatCapable }) { host throws(Errno) in try host.compatCapable() }
   }
 
   /// The module that is in SEAM memory, as it was before a running update.
@@ -42,22 +48,21 @@ extension EmulatedMachine: HostView {
   }
 
   private func reading<Value>(
-    _ frozenValue: KeyPath<FrozenView, Result<Value, Errno>>, _ live: (inout LinuxHost) throws(Errno) -> Value
+    _ frozenValue: (FrozenView) -> Result<Value, Errno>, _ live: (inout LinuxHost) throws(Errno) -> Value
   ) throws(Errno) -> Value {
-    if let view = frozen.withLock({ $0 }) { return try view[keyPath: frozenValue].get() }
+    if let view = frozen.withLock({ $0 }) { return try frozenValue(view).get() }
     lock.lock()
     defer { lock.unlock() }
     // The update may have begun meanwhile.
-    if let view = frozen.withLock({ $0 }) { return try view[keyPath: frozenValue].get() }
+    if let view = frozen.withLock({ $0 }) { return try frozenValue(view).get() }
     return try live(&host)
   }
 
   /// Keeps what is visible now for all readers. `lock` is held.
   func freeze() {
-    // Nobody asked the P-SEAMLDR here, so these calls are left out of the trace.
-    let observer = silicon.observer
-    silicon.observer = nil
-    defer { silicon.observer = observer }
+    // Nobody asked the P-SEAMLDR here, so these calls are left out of the trace, and no fault acts at them.
+    silicon.isUnobserved = true
+    defer { silicon.isUnobserved = false }
     let log = host.log
     let view = FrozenView(
       version: Result { () throws(Errno) in try host.version() },

@@ -90,6 +90,31 @@ public struct PhysicalMemory: Sendable {
     return result
   }
 
+  /// The little-endian word at `hpa` (without key-id bits), of which the lowest 3 bits do not count.
+  public func word(at hpa: UInt64) -> UInt64 {
+    let offset = Int(hpa % 4096) & ~7
+    let word = (seamRange.contains(hpa) ? seamPages : pages)[hpa / 4096]?.bytes.withUnsafeBytes { bytes in
+      offset + 8 <= bytes.count ? bytes.loadUnaligned(fromByteOffset: offset, as: UInt64.self) : 0
+    }
+    return UInt64(littleEndian: word ?? 0)
+  }
+
+  /// Changes the page that contains `hpa` in place, under `keyID`: `change` gets its 4096 bytes.
+  public mutating func changePage(
+    at hpa: UInt64, keyID: UInt16 = 0, _ change: (UnsafeMutableRawBufferPointer) -> Void
+  ) {
+    func apply(_ page: inout Page) {
+      if page.bytes.count != Self.pageSize { page = Page(bytes: page.bytes) }
+      page.keyID = keyID
+      page.bytes.withUnsafeMutableBytes(change)
+    }
+    if seamRange.contains(hpa) {
+      apply(&seamPages[hpa / 4096, default: Page()])
+    } else {
+      apply(&pages[hpa / 4096, default: Page()])
+    }
+  }
+
   /// Writes `bytes` at `hpa` (without key-id bits) under `keyID`.
   public mutating func write(_ bytes: some Collection<UInt8>, at hpa: UInt64, keyID: UInt16 = 0) {
     var address = hpa

@@ -1,3 +1,5 @@
+import Basics
+
 /// The general-purpose registers that a SEAMCALL takes and gives back.
 ///
 /// RAX selects the leaf on the way in and is the completion status on the way
@@ -74,6 +76,24 @@ public protocol SEAMCALLDoor: AnyObject {
   /// Reads `count` bytes of physical memory at `hpa` with the host's KeyID.
   func readPhysical(_ hpa: UInt64, count: Int) -> [UInt8]
 
+  /// Reads the little-endian word at `hpa`, which is a multiple of 8, with the host's KeyID.
+  func readPhysicalWord(_ hpa: UInt64) -> UInt64
+
   /// Writes `bytes` to physical memory at `hpa` with the host's KeyID.
   func writePhysical(_ bytes: [UInt8], at hpa: UInt64)
+
+  /// Fills the page at `hpa` with zeros, with the host's KeyID.
+  func clearPage(_ hpa: UInt64)
+}
+
+extension SEAMCALLDoor {
+  /// By writing them.
+  public func clearPage(_ hpa: UInt64) { writePhysical([UInt8](repeating: 0, count: 4096), at: hpa) }
+}
+
+extension SEAMCALLDoor {
+  /// By way of ``readPhysical(_:count:)``.
+  public func readPhysicalWord(_ hpa: UInt64) -> UInt64 {
+    UInt64(littleEndianBytes: readPhysical(hpa, count: MemoryLayout<UInt64>.size))
+  }
 }

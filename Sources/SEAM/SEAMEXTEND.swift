@@ -37,6 +37,16 @@ public struct SEAMInfo: Equatable, Sendable {
     valid.littleEndianBytes + teeTCBSVN + mrseam + mrsignerseam + attributes.littleEndianBytes
   }
 
+  /// Puts the 128 bytes to the start of `target`, which has room for them.
+  public func copy(into target: UnsafeMutableRawBufferPointer) {
+    guard target.count >= Self.size else { return }
+    target.storeBytes(of: valid.littleEndian, toByteOffset: 0, as: UInt64.self)
+    UnsafeMutableRawBufferPointer(rebasing: target[8..<24]).copyBytes(from: teeTCBSVN)
+    UnsafeMutableRawBufferPointer(rebasing: target[24..<72]).copyBytes(from: mrseam)
+    UnsafeMutableRawBufferPointer(rebasing: target[72..<120]).copyBytes(from: mrsignerseam)
+    target.storeBytes(of: attributes.littleEndian, toByteOffset: 120, as: UInt64.self)
+  }
+
   /// Zeroes TEE_TCB_SVN, the part of the microcode included.
   public mutating func clearTCBSVN() {
     for index in teeTCBSVN.indices { teeTCBSVN[index] = 0 }

@@ -1,3 +1,4 @@
+import Kernfs
 import ModuleImage
 import SystemPackage
 
@@ -21,5 +22,18 @@ extension VersionFormat {
     case .unpadded: "\(version.major).\(version.minor).\(version.update)"
     case .padded: version.description
     }
+  }
+
+  /// Appends the line that shows `version`.
+  func show(_ version: ModuleVersion, in text: inout AttributeText) {
+    text.append(decimal: UInt64(version.major))
+    text.append("." as StaticString)
+    text.append(decimal: UInt64(version.minor))
+    text.append("." as StaticString)
+    switch self {
+    case .unpadded: text.append(decimal: UInt64(version.update))
+    case .padded: text.append(decimal: UInt64(version.update), width: 2)
+    }
+    text.append("\n" as StaticString)
   }
 }

@@ -18,7 +18,7 @@ extension LinuxHost {
   private mutating func read(door: some SEAMCALLDoor) throws(Errno) -> SEAMLDRInfo {
     if profile.seamldrReadError == .cached, let cachedInfo { return cachedInfo }
     do throws(SEAMCALLFailure) {
-      return try seamldrInfo(on: onlineCPUs.first ?? 0, door: door)
+      return try seamldrInfo(on: firstOnlineCPU, door: door)
     } catch {
       throw profile.seamldrReadError.errno(of: error.errno)
     }
@@ -28,7 +28,7 @@ extension LinuxHost {
   mutating func seamldrInfo(on lp: Int, door: some SEAMCALLDoor) throws(SEAMCALLFailure) -> SEAMLDRInfo {
     let buffer = infoBuffer()
     _ = try seamcall(KernelCall(.info, rcx: buffer, on: lp), door: door)
-    return SEAMLDRInfo(door.readPhysical(buffer, count: SEAMLDRInfo.size))
+    return SEAMLDRInfo(at: buffer, door: door)
   }
 
   /// Where INFO writes: a page that is taken once. Without memory it is address 0, which nobody else uses.

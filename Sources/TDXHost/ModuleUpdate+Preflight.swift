@@ -12,7 +12,7 @@ extension ModuleUpdate {
     case .seamldrInfo:
       guard loaderInfo != nil else {
         return Pending(
-          call: KernelCall(.info, rcx: host.infoBuffer(), on: host.onlineCPUs.first ?? 0), purpose: .loaderInfo)
+          call: KernelCall(.info, rcx: host.infoBuffer(), on: host.firstOnlineCPU), purpose: .loaderInfo)
       }
     case .remainingUpdates:
       if (loaderInfo ?? host.cachedInfo)?.numRemainingUpdates == 0 {
@@ -53,7 +53,7 @@ extension ModuleUpdate {
   ) {
     do throws(SEAMCALLFailure) {
       _ = try host.settle(call, result)
-      loaderInfo = SEAMLDRInfo(door.readPhysical(call.registers.rcx, count: SEAMLDRInfo.size))
+      loaderInfo = SEAMLDRInfo(at: call.registers.rcx, door: door)
     } catch {
       record.failures.append(error)
       record.cause = error

@@ -116,7 +116,7 @@ public struct ModuleUpdate: Sendable {
   }
 
   /// Does what needs no SEAMCALL and gives the next call; nil at the end.
-  private mutating func advance(host: inout LinuxHost, door: some SEAMCALLDoor) -> Pending? {
+  mutating func advance(host: inout LinuxHost, door: some SEAMCALLDoor) -> Pending? {
     while true {
       switch phase {
       case .preflight(let index):
@@ -130,7 +130,7 @@ public struct ModuleUpdate: Sendable {
         if let call = nextInLockStep(host: &host) { return call }
       case .reloadInfo:
         return Pending(
-          call: KernelCall(.info, rcx: host.infoBuffer(), on: host.onlineCPUs.first ?? 0), purpose: .reloadInfo)
+          call: KernelCall(.info, rcx: host.infoBuffer(), on: host.firstOnlineCPU), purpose: .reloadInfo)
       case .refresh(let index):
         if let call = nextRefresh(index, host: &host) { return call }
       case .finished:
@@ -153,7 +153,7 @@ public struct ModuleUpdate: Sendable {
     record.offlineCPUs = host.offlineCPUs
     switch host.profile.leadCPU {
     case .cpu0: lead = 0
-    case .firstOnline: lead = host.onlineCPUs.first ?? 0
+    case .firstOnline: lead = host.firstOnlineCPU
     }
     if host.profile.handoffVersion == .readAtBoot { moduleHV = host.sysInfo.moduleHV }
     // Where all is read, it is read into an empty structure.

@@ -1,5 +1,5 @@
-import Basics
 import ModuleImage
+import SEAM
 
 /// What Linux takes out of SEAMLDR_INFO (`struct seamldr_info`; kernel-abi.md 3.2).
 public struct SEAMLDRInfo: Equatable, Sendable {
@@ -11,11 +11,13 @@ public struct SEAMLDRInfo: Equatable, Sendable {
   /// NUM_REMAINING_UPDATES at 28.
   public var numRemainingUpdates: UInt32
 
-  /// Reads a buffer that INFO has filled; missing bytes count as zero.
-  public init(_ bytes: [UInt8]) {
-    let reader = ByteReader(bytes)
-    version = ModuleVersion(
-      (try? reader.integer(at: 20)) ?? 0, (try? reader.integer(at: 18)) ?? 0, (try? reader.integer(at: 22)) ?? 0)
-    numRemainingUpdates = (try? reader.integer(at: 28)) ?? 0
+  /// Reads the buffer at `hpa`, which INFO has filled.
+  init(at hpa: UInt64, door: some SEAMCALLDoor) {
+    // BUILD_NUM, MINOR, MAJOR and UPDATE are one word, and NUM_REMAINING_UPDATES the upper half of another.
+    let version = door.readPhysicalWord(hpa &+ 16)
+    self.version = ModuleVersion(
+      UInt16(truncatingIfNeeded: version >> 32), UInt16(truncatingIfNeeded: version >> 16),
+      UInt16(truncatingIfNeeded: version >> 48))
+    numRemainingUpdates = UInt32(truncatingIfNeeded: door.readPhysicalWord(hpa &+ 24) >> 32)
   }
 }

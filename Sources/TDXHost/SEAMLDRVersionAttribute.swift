@@ -18,8 +18,6 @@ public struct SEAMLDRVersionAttribute<View: HostView>: TextAttribute {
 
   /// `seamldr_version_show`
   public func show(_ text: inout AttributeText) throws(Errno) {
-    let version = try view.seamldrVersion()
-    text.append(format.text(version))
-    text.append("\n" as StaticString)
+    format.show(try view.seamldrVersion(), in: &text)
   }
 }

@@ -18,8 +18,6 @@ public struct VersionAttribute<View: HostView>: TextAttribute {
 
   /// `version_show`
   public func show(_ text: inout AttributeText) throws(Errno) {
-    let version = try view.version()
-    text.append(format.text(version))
-    text.append("\n" as StaticString)
+    format.show(try view.version(), in: &text)
   }
 }

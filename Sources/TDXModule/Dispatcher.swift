@@ -62,7 +62,7 @@ extension TDXModule {
     case .phymemPageRDMD, .phymemPageReclaim, .phymemCacheWB, .phymemPageWBINVD, .phymemPAMTAdd, .phymemPAMTRemove:
       try physicalMemoryLeaf(leaf, &call, machine: &machine)
     case .servtdBind, .servtdPrebind, .servtdRebind:
-      try serviceTDLeaf(&call, machine: &machine)
+      try serviceTDLeaf(leaf, &call, machine: &machine)
     case .exportAbort, .exportBlockw, .exportRestore, .exportMem, .exportPause, .exportTrack, .exportStateImmutable,
       .exportStateTD, .exportStateVP, .exportUnblockw, .importAbort, .importEnd, .importCommit, .importMem,
       .importTrack, .importStateImmutable, .importStateTD, .importStateVP, .memScanRange, .memScanComp,

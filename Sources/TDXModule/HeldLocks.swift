@@ -41,6 +41,13 @@ public struct HeldLocks: Equatable, Sendable {
   /// RTMRs of the TDs at these addresses: `OPERAND_BUSY|RTMR`.
   public var rtmrs: Set<UInt64> = []
 
+  /// Service TD bindings of the TDs at these addresses: `OPERAND_BUSY|SERVTD_BINDINGS`.
+  public var serviceTDs: [UInt64: Mode] = [:]
+  /// Migration contexts of the TDs at these addresses: `OPERAND_BUSY|MIG`.
+  public var migrations: [UInt64: Mode] = [:]
+  /// Addresses of the MIGSC pages of migration streams in use: `OPERAND_BUSY|MIGSC`.
+  public var migrationStreams: Set<UInt64> = []
+
   /// All free.
   public init() {}
 }

@@ -56,6 +56,7 @@ struct ModuleTraits: Sendable {
 
   /// The bits of TDX_FEATURES0 that decide something here (tdx-module.md 5.4).
   enum Feature: UInt64 {
+    case localAttestation = 8
     case eventFiltering = 24
     case icssd = 25
     case maxPAVirtualization = 27

@@ -8,7 +8,7 @@ struct ConfigAttribute: TextAttribute {
 
   func show(_ text: inout AttributeText) throws(Errno) {
     let (configuration, shown) = try module.withState { state throws(Errno) in (state.configuration, state.shown) }
-    func line(_ name: StaticString, _ value: some StringProtocol) {
+    func line(_ name: StaticString, _ value: String) {
       text.append(name)
       text.append(value)
       text.append("\n" as StaticString)

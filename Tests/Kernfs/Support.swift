@@ -121,11 +121,17 @@ extension Tree {
   }
 
   func read(_ file: OpenFileID, _ count: Int, at offset: Int64 = 0) throws(Errno) -> String {
-    try read(file, at: offset, count: count, by: root) { String(decoding: $0, as: UTF8.self) }
+    var text = ""
+    try read(file, at: offset, count: count, by: root) { text = String(decoding: $0, as: UTF8.self) }
+    return text
   }
 
   func cachedRead(_ file: OpenFileID, _ count: Int, at offset: Int64 = 0) throws(Errno) -> String {
-    try read(file, at: offset, count: count, fromPageCache: true, by: root) { String(decoding: $0, as: UTF8.self) }
+    var text = ""
+    try read(file, at: offset, count: count, fromPageCache: true, by: root) {
+      text = String(decoding: $0, as: UTF8.self)
+    }
+    return text
   }
 
   func write(_ file: OpenFileID, _ text: String, at offset: Int64 = 0) throws(Errno) -> Int? {

@@ -21,6 +21,11 @@ struct SignatureTests {
     #expect(TrustedSigners.standard.signer(with: sigstruct.keyPin)?.name == "tdxfs development key")
   }
 
+  @Test("The development key's pin, which is written down, is that of its modulus")
+  func devPin() {
+    #expect(DevKey.pin == KeyPin(storedModulus: DevKey.storedModulus))
+  }
+
   @Test(
     "Any flipped bit of a signed byte or of the signature is a mismatch",
     arguments: Array(stride(from: 0, to: 2048, by: 41)))

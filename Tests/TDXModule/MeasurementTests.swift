@@ -1,5 +1,5 @@
 import Basics
-import Crypto
+import Cryptography
 import ModuleImage
 import SEAM
 import Testing

@@ -51,8 +51,8 @@ extension TDXModule {
     }
     try requirePage(call.registers.rcx, .nda, .rcx, .exclusive)
     if count + 1 == traits.minTDCX {
-      // The key of migration streams; nothing here depends on its value.
-      _ = try random(4, &machine)
+      let key = try random(4, &machine)
+      tds[tdr]?.migration.encryptionKey = key
     } else if count >= traits.minTDCX, let opState = tds[tdr]?.opState, opState != .uninitialized {
       throw .refused(.opStateIncorrect, "TDH.MNG.ADDCX does not work on a TD in OP_STATE \(opState.name)")
     }
@@ -64,6 +64,7 @@ extension TDXModule {
   /// TDH.MNG.INIT, leaf 21: takes TD_PARAMS at RDX (tdx-module.md 6.3). A refusal changes nothing.
   mutating func mngInit(_ call: inout Call, machine: inout Machine) throws(ModuleError) -> CompletionStatus {
     guard let state else { throw .fatal("no TDX module") }
+    try requireUnlimitedCPUID(call.lp)
     let operands = call.registers
     let hasFilters = state.traits.has(.eventFiltering) && operands.rcx & 1 != 0
     let tdr = try requireTD(
@@ -71,7 +72,8 @@ extension TDXModule {
     try requireShared(operands.rdx, size: UInt64(TDParameters.size), alignment: 1024, .rdx, in: machine)
     let address = PhysicalAddress(rawValue: operands.rdx).withoutKeyID
     let rules = TDParameters.Rules(
-      state: state, cpu: machine.configuration.cpu, tdcxPages: tds[tdr]?.tdcxPages.count ?? 0)
+      state: state, cpu: machine.configuration.cpu, tdcxPages: tds[tdr]?.tdcxPages.count ?? 0,
+      isTSCAdjusted: conditions.tscAdjusted.contains(call.lp))
     let parameters: TDParameters
     do throws(TDParameters.Refusal) {
       parameters = try TDParameters(machine.memory.read(address, count: TDParameters.size), rules)

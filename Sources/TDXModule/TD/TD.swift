@@ -15,8 +15,8 @@ struct TD: Sendable {
   var childCount: UInt64 = 0
   /// TDCX_PA: the pages of the TDCS; their number is NUM_TDCX.
   var tdcxPages: [UInt64] = []
-  /// TD_UUID, four words.
-  let uuid: [UInt64]
+  /// TD_UUID, four words; an import brings that of the source.
+  var uuid: [UInt64]
   /// SEAMDB_INDEX and SEAMDB_NONCE: the load of the module that created the TD.
   let seamdb: SEAMDBReference
   /// HANDOFF_VERSION of the module that created the TD.
@@ -40,6 +40,12 @@ struct TD: Sendable {
   var epochReaders: [UInt32] = [0, 0]
   /// MRTD, RTMRs and SERVTD_HASH.
   var measurement = TDMeasurement()
+  /// LAST_TEEINFO_HASH: SHA-384 of TDINFO; nil while it is not valid.
+  var teeInfoHash: [UInt8]?
+  /// TD_CTLS as the guest has written it; nil before.
+  var tdControls: UInt64?
+  /// What the host and the guest wrote into fields that nothing here depends on, by field id.
+  var fields: [UInt64: UInt64] = [:]
   /// Secure EPT.
   var sept = SecureEPT()
   /// Bindings of service TDs.

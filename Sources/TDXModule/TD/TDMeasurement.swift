@@ -1,5 +1,5 @@
 import Basics
-import Crypto
+import Cryptography
 
 /// What a TD is measured into: MRTD while it is built, RTMRs while it runs, SERVTD_HASH (tdx-module.md 6.7).
 struct TDMeasurement: Sendable {
@@ -40,13 +40,13 @@ struct TDMeasurement: Sendable {
   mutating func extend(gpa: UInt64, bytes: UnsafeRawBufferPointer, library: UInt16) {
     resume(library)
     update(Self.extendName, gpa)
-    context?.update(bufferPointer: bytes)
+    context?.update(bytes)
   }
 
   /// TDH.MR.FINALIZE by a module with `library`.
   mutating func finish(library: UInt16) {
     resume(library)
-    mrtd = context.map { Array($0.finalize()) } ?? Self.zero
+    mrtd = context.map { $0.finalize() } ?? Self.zero
     context = nil
     contextVersion = 0
   }
@@ -54,7 +54,7 @@ struct TDMeasurement: Sendable {
   /// RTMR[`index`] := SHA-384(RTMR[`index`] ‖ `bytes`).
   mutating func extendRTMR(_ index: Int, with bytes: [UInt8]) {
     guard rtmrs.indices.contains(index) else { return }
-    rtmrs[index] = Array(SHA384.hash(data: rtmrs[index] + bytes))
+    rtmrs[index] = SHA384.digest(of: rtmrs[index] + bytes)
   }
 
   /// Sets what an import brings.
@@ -72,7 +72,7 @@ struct TDMeasurement: Sendable {
     guard library != self.library else { return }
     self.library = library
     var context = SHA384()
-    context.update(data: Array("TDXFS CONTEXT OF ANOTHER LIBRARY".utf8))
+    Array("TDXFS CONTEXT OF ANOTHER LIBRARY".utf8).withUnsafeBytes { context.update($0) }
     self.context = context
   }
 
@@ -82,7 +82,7 @@ struct TDMeasurement: Sendable {
       record.initializeMemory(as: UInt8.self, repeating: 0)
       name.withUTF8Buffer { record.copyMemory(from: UnsafeRawBufferPointer($0)) }
       record.storeBytes(of: gpa.littleEndian, toByteOffset: 16, as: UInt64.self)
-      context?.update(bufferPointer: UnsafeRawBufferPointer(record))
+      context?.update(UnsafeRawBufferPointer(record))
     }
   }
 

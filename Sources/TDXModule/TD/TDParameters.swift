@@ -57,6 +57,10 @@ struct TDParameters: Equatable, Sendable {
 
   /// CONFIG_FLAGS bit 0: guest physical addresses have 52 bits, not 48.
   var hasGPAW52: Bool { configFlags & 1 != 0 }
+  /// CONFIG_FLAGS bit 1: the guest chooses what an access to a PENDING page does.
+  var hasFlexiblePendingVE: Bool { configFlags & 2 != 0 }
+  /// CONFIG_FLAGS bit 2: TDG.VP.VMCALL does not touch the host's RBP.
+  var hasNoRBPMod: Bool { configFlags & 4 != 0 }
   /// Level of the root table of the secure EPT: 3 with four levels, 4 with five.
   var rootLevel: UInt8 { eptpControls >> 3 & 7 == 4 ? 4 : 3 }
   /// First guest physical address that is shared with the host.
@@ -72,14 +76,17 @@ extension TDParameters {
     let cpu: CPUModel
     /// NUM_TDCX of the TD.
     let tdcxPages: Int
+    /// Whether IA32_TSC_ADJUST of the calling LP is not what TDH.SYS.INIT sampled.
+    let isTSCAdjusted: Bool
 
-    init(state: ModuleState, cpu: CPUModel, tdcxPages: Int) {
+    init(state: ModuleState, cpu: CPUModel, tdcxPages: Int, isTSCAdjusted: Bool = false) {
       let limits = ModuleLimits(state: state, cpu: cpu)
       traits = state.traits
       attributesFixed0 = limits.attributesFixed0
       xfamFixed0 = limits.xfamFixed0
       self.cpu = cpu
       self.tdcxPages = tdcxPages
+      self.isTSCAdjusted = isTSCAdjusted
     }
 
     /// IA32_ARCH_CAPABILITIES_CONFIG_MASK (tdx-module.md 5.3).
@@ -137,6 +144,9 @@ extension TDParameters {
     try checkEPTPControls()
     guard (4...400).contains(tscFrequency) else {
       throw .invalid(.tscFrequency, "TSC_FREQUENCY = \(tscFrequency): 4 to 400 times 25 MHz are possible")
+    }
+    guard !rules.isTSCAdjusted else {
+      throw Refusal(status: .inconsistentMSR.with(details: 0x3B), reason: "IA32_TSC_ADJUST of the LP was changed")
     }
     guard isZero(Offset.reserved42..<Offset.mrConfigID), isZero(Offset.reserved232..<Offset.cpuidValues) else {
       throw .invalid(.rdx, "reserved bytes of TD_PARAMS are not zero")
