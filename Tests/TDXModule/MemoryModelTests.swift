@@ -221,6 +221,7 @@ struct MemoryModelTests {
       #expect(UInt64(entry.type.rawValue) == page.kind.rawValue && 1 << (9 * UInt64(entry.level)) == page.size)
       #expect(entry.owner == (page.kind == .tdr ? 0 : page.tdr))
     }
+    #expect(bench.module.inconsistencies.isEmpty, "\(what)")
     for (tdr, td) in model.tds {
       #expect(bench.module.tds[tdr]?.childCount == model.childCount(tdr), "\(what)")
       #expect(bench.module.tds[tdr]?.epoch == td.epoch)
