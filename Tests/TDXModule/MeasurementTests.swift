@@ -34,7 +34,10 @@ struct MeasurementTests {
       var bench = try Bench.withTD(version)
       build(&bench, 0..<steps)
       #expect(bench.mrtd() == String(repeating: "0", count: 96))
-      #expect(bench.finalize().rax == 0)
+      bench.createVCPU()
+      #expect(bench.call(17, rcx: Bench.tdr).rax == 0xC000_0609_0000_0000)
+      #expect(bench.call(22, rcx: Bench.tdvpr).rax == 0)
+      #expect(bench.call(17, rcx: Bench.tdr).rax == 0)
       #expect(bench.mrtd() == Self.vectors[steps])
       #expect(bench.module.tds[Bench.tdr]?.opState == .runnable)
       #expect(bench.module.tds[Bench.tdr]?.measurement.servtdHash == [UInt8](repeating: 0, count: 48))
@@ -83,14 +86,6 @@ struct MeasurementTests {
       try bench.update(to: version)
       #expect(bench.mrtd() == Self.rightMRTD)
     }
-  }
-
-  @Test("TDH.MR.FINALIZE needs a vCPU")
-  func noVCPU() throws {
-    var bench = try Bench.withTD()
-    #expect(bench.call(17, rcx: Bench.tdr).rax == 0xC000_0609_0000_0000)
-    #expect(bench.module.tds[Bench.tdr]?.opState == .initialized)
-    #expect(bench.module.tdBuildCount == 1)
   }
 
   @Test("Under the host's opt-in, a build that another library began is refused, and can only be dropped")

@@ -211,7 +211,7 @@ struct MemoryModelTests {
 
   /// Everything that both tell.
   private func compare(_ bench: inout Bench, _ model: Model, _ what: String) {
-    let assigned = Dictionary(uniqueKeysWithValues: bench.module.pamt.assigned.map { ($0.address, $0.entry) })
+    let assigned = Dictionary(bench.module.pamt.assigned.map { ($0.address, $0.entry) }) { first, _ in first }
     #expect(assigned.count == model.pages.count, "\(what)")
     for (address, page) in model.pages {
       guard let entry = assigned[address] else {
