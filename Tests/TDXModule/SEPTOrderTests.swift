@@ -32,10 +32,8 @@ struct SEPTOrderTests {
     let tdr = Bench.tdr
 
     mutating func call() -> Registers {
-      var registers = Registers(
-        rax: leaf | version << 16, rcx: rcx, rdx: rdx, r8: r8, r9: r9, r10: .max, r11: .max)
-      bench.module.seamcall(&registers, on: 0, machine: &bench.machine)
-      return registers
+      bench.seamcall(
+        Registers(rax: leaf | version << 16, rcx: rcx, rdx: rdx, r8: r8, r9: r9, r10: .max, r11: .max))
     }
 
     mutating func lock(_ page: UInt64, _ isLocked: Bool) {
