@@ -115,7 +115,7 @@ struct ReplayTests {
 
   @Test("with a real clock is the same but for times")
   func realTime() throws {
-    let trace = try record("seed=3")
+    let trace = try record("seed=3,lps=6")
     #expect(try replay(trace) == nil)
   }
 

@@ -216,3 +216,34 @@ struct ExploreTests {
     #expect(findings(exploration) == [])
   }
 }
+
+@Suite("The state of a machine", .timeLimit(.minutes(5)))
+struct MachineStateTests {
+  @Test(
+    "taken between any two steps of an update, goes on to the same end in another machine",
+    arguments: [nil, "stage=install nth=4 corrupt-handoff", "stage=cpu-init lp=2 status=SYS_BUSY"] as [String?])
+  func resumed(line: String?) throws {
+    let bench = try Bench(["clock": "virtual", "order": "seed", "seed": "3"])
+    let machine = bench.machine
+    if let line { try bench.plan(line) }
+    let states = Guarded<[(MachineState, FaultTable)]>([])
+    machine.onStep = { [unowned machine] in
+      let moment = (machine.state, machine.faultTable)
+      states.withLock { $0.append(moment) }
+    }
+    let error = machine.install(try Images.forge("1.5.28"), boot: machine.bootNumber)
+    let end = machine.facts { _ in [] }
+    let sentence = machine.why().sentence
+    let moments = states.withLock { $0 }.filter { $0.0.installation != nil }
+    #expect(moments.count >= 5)
+    for (state, faults) in moments {
+      let other = EmulatedMachine(like: machine, in: state)
+      other.faultTable = faults
+      #expect((try? other.version()) == ModuleVersion(1, 5, 24))
+      #expect(other.resumeInstallation(boot: other.bootNumber) == error)
+      #expect(other.facts { _ in [] } == end)
+      #expect(other.why().sentence == sentence)
+      #expect(other.kernelLog().split(separator: "]").last == machine.kernelLog().split(separator: "]").last)
+    }
+  }
+}
