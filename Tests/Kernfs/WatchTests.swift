@@ -86,12 +86,11 @@ struct WatchTests {
 
   @Test("has an operation in the place where it began, before what it sets off")
   func order() throws {
-    let keeper = keeper
     let nested = Nested(keeper)
-    let tree = Tree(clock: Clock().now) { file("loading", nested) }
-    tree.setWatcher(keeper)
-    let file = try tree.open("loading", .writing)
-    #expect(try tree.write(file, "0") == 1)
+    let watched = Tree(clock: Clock().now) { file("loading", nested) }
+    watched.setWatcher(keeper)
+    let file = try watched.open("loading", .writing)
+    #expect(try watched.write(file, "0") == 1)
     let write = try #require(keeper.operations.withLock { $0 }.last { $0.operation.kind == .write })
     #expect(nested.place.withLock { $0 } == write.place + 1)
   }

@@ -1,5 +1,5 @@
 import Basics
-import Crypto
+import Cryptography
 import ModuleImage
 import SEAM
 import Testing
@@ -36,14 +36,14 @@ struct ServiceTDTests {
   private static func serviceHash(leavingOut ranges: [Range<Int>] = []) -> [UInt8] {
     var info = [UInt8](repeating: 0, count: 512)
     info[8] = 3
-    info.replaceSubrange(16..<64, with: Array(SHA384.hash(data: [])))
+    info.replaceSubrange(16..<64, with: SHA384.digest(of: []))
     for range in ranges { info.replaceSubrange(range, with: repeatElement(0, count: range.count)) }
-    return Array(SHA384.hash(data: info))
+    return SHA384.digest(of: info)
   }
 
   /// SERVTD_HASH of one slot.
   private static func servtdHash(_ hash: [UInt8], attributes: UInt64 = 0) -> [UInt8] {
-    Array(SHA384.hash(data: hash + [0, 0] + attributes.littleEndianBytes))
+    SHA384.digest(of: hash + [0, 0] + attributes.littleEndianBytes)
   }
 
   @Test("Binding: handle, UUID of the served TD, and SERVTD_HASH at TDH.MR.FINALIZE")
@@ -91,7 +91,7 @@ struct ServiceTDTests {
     var info = [UInt8](repeating: 0, count: 512)
     info[3] = 0x10
     info[8] = 3
-    info.replaceSubrange(16..<64, with: Array(SHA384.hash(data: [])))
+    info.replaceSubrange(16..<64, with: SHA384.digest(of: []))
     for (index, start) in [64, 112, 160].enumerated() {
       info.replaceSubrange(start..<(start + 48), with: repeatElement(UInt8(index + 1), count: 48))
     }
@@ -100,12 +100,12 @@ struct ServiceTDTests {
       bench.module.tds[Bench.migTD]?.measurement.extendRTMR(index, with: input)
       let start = 208 + 48 * index
       info.replaceSubrange(
-        start..<(start + 48), with: Array(SHA384.hash(data: [UInt8](repeating: 0, count: 48) + input)))
+        start..<(start + 48), with: SHA384.digest(of: [UInt8](repeating: 0, count: 48) + input))
     }
     info.replaceSubrange(400..<448, with: repeatElement(4, count: 48))
-    let whole = Array(SHA384.hash(data: info))
+    let whole = SHA384.digest(of: info)
     info.replaceSubrange(range, with: repeatElement(0, count: range.count))
-    let partial = Array(SHA384.hash(data: info))
+    let partial = SHA384.digest(of: info)
     #expect(whole != partial)
     #expect(bench.module.tds[Bench.migTD]?.infoHash() == whole)
     #expect(bench.bind(tdr, attributes: 1 << bit).rax == 0)

@@ -33,7 +33,7 @@ struct TDVFImageTests {
       ("0 sections", { $0.count = 0 }),
       ("6 sections", { $0.count = 6 }),
       ("4294967295 sections", { $0.count = .max }),
-      ("lie outside", { $0.descriptorOffset = .max }), ("lie outside", { $0.descriptorOffset = 8 }),
+      ("lie outside", { $0.descriptorOffset = .max }), ("lie outside", { $0.descriptorOffset = 2 }),
       ("section 0 of its TDX metadata: its type 9", { $0.sections[0].type = 9 }),
       ("section 1 of its TDX metadata: its memory 0xffff8800", { $0.sections[1].address += 0x800 }),
       ("section 3 of its TDX metadata: its memory", { $0.sections[3].memorySize = 0 }),
