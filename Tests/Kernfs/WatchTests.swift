@@ -89,8 +89,8 @@ struct WatchTests {
     let nested = Nested(keeper)
     let watched = Tree(clock: Clock().now) { file("loading", nested) }
     watched.setWatcher(keeper)
-    let file = try watched.open("loading", .writing)
-    #expect(try watched.write(file, "0") == 1)
+    let opened = try watched.open("loading", .writing)
+    #expect(try watched.write(opened, "0") == 1)
     let write = try #require(keeper.operations.withLock { $0 }.last { $0.operation.kind == .write })
     #expect(nested.place.withLock { $0 } == write.place + 1)
   }
