@@ -167,6 +167,9 @@ struct ExploreTests {
         $0.after.tds = []
       }, sentence: "the kernel told of device-busy, version can be read, and TDs are lost: td1"),
     Tampering(
+      testDescription: "a TD lost by a success", change: { $0.after.tds = [] },
+      sentence: "the kernel told of success, and TDs are lost: td1"),
+    Tampering(
       testDescription: "the module's memory lost though nothing happened",
       change: {
         $0.error = "device-busy"
@@ -202,6 +205,17 @@ struct ExploreTests {
     let sentences = Set(findings(exploration).flatMap(\.sentences))
     #expect(sentences.contains("the kernel told of firmware-invalid, version can be read, and a module was installed"))
     #expect(sentences.allSatisfy { $0.contains("a module was installed") }, "\(sentences)")
+  }
+
+  @Test("with TDs that run loses none of them silently, whatever goes wrong")
+  func tds() throws {
+    let exploration = try exploration(
+      lps: 2, prepare: { try ExploreTDs.build(2, on: $0) }, tds: ExploreTDs.living)
+    let good = exploration.evidence(of: ExploreCase(number: 0), schedule: .ascending)
+    #expect(good.before.tds == ["td1", "td2"] && good.after.tds == ["td1", "td2"])
+    let lost = exploration.evidence(of: ExploreCase(number: 0, fault: "stage=update busy"), schedule: .ascending)
+    #expect(lost.after.tds == [] && lost.lost == .tds)
+    #expect(findings(exploration) == [])
   }
 
   @Test("begins from the state that it is given: here a TD is being built, so v8 refuses and nothing is lost")
