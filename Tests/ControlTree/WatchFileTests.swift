@@ -53,11 +53,14 @@ struct WatchFileTests {
     let lines = try read(".tdxfs/watch").split(separator: "\n").map(String.init)
     let writes = lines.filter { $0.contains("op=write") }
     #expect(writes.count == 3 && writes.allSatisfy { $0.contains("pid=4711") }, "\(lines)")
-    #expect(writes[0].hasSuffix("path=firmware/tdx_module/loading file=\(handle(writes[0])) offset=0 asked=1 result=1 text=1"))
+    #expect(
+      writes[0].hasSuffix("path=firmware/tdx_module/loading file=\(handle(writes[0])) offset=0 asked=1 result=1 text=1")
+    )
     #expect(lines.contains { $0.contains("op=read path=firmware/tdx_module/status") && $0.hasSuffix("text=idle\\x0a") })
     let commit = try #require(lines.firstIndex { $0.hasSuffix("text=0") })
     let upload = try #require(lines.firstIndex { $0.contains("op=upload bytes=3") })
-    let end = try #require(lines.firstIndex { $0.contains("op=upload-end result=transferring:firmware-invalid lost=none") })
+    let end = try #require(
+      lines.firstIndex { $0.contains("op=upload-end result=transferring:firmware-invalid lost=none") })
     #expect(commit < upload && upload < end)
     #expect(!lines.contains { $0.contains("path=version") || $0.contains("watch") })
   }

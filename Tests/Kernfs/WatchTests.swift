@@ -90,8 +90,8 @@ struct WatchTests {
     let nested = Nested(keeper)
     let tree = Tree(clock: Clock().now) { file("loading", nested) }
     tree.setWatcher(keeper)
-    let file = try tree.open("loading", .writing)
-    #expect(try tree.write(file, "0") == 1)
+    let handle = try tree.open("loading", .writing)
+    #expect(try tree.write(handle, "0") == 1)
     let write = try #require(keeper.operations.withLock { $0 }.last { $0.operation.kind == .write })
     #expect(nested.place.withLock { $0 } == write.place + 1)
   }
