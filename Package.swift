@@ -84,7 +84,10 @@ let package = Package(
       path: "Tests/TDXHost"),
     .testTarget(
       name: "PlatformTests",
-      dependencies: ["Basics", "Kernfs", "ModuleImage", "Platform", "SEAM", "TDXHost", .system], path: "Tests/Platform"),
+      dependencies: [
+        "Basics", "Cryptography", "Kernfs", "ModuleImage", "Platform", "SEAM", "TDXHost", "TDXModule", .system,
+      ],
+      path: "Tests/Platform"),
     .testTarget(
       name: "ControlTreeTests", dependencies: ["Basics", "ControlTree", "Kernfs", "ModuleImage", "Platform", .system],
       path: "Tests/ControlTree"),

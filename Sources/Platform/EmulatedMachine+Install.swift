@@ -20,65 +20,78 @@ extension EmulatedMachine {
     silicon.refusals = []
     host.pages.isExhausted = !hasMemory
     updateNumber &+= 1
-    var update = ModuleUpdate(image: image, host: host, schedule: schedule(of: updateNumber))
-    var progress = InstallProgress()
+    installation = Installation(
+      update: ModuleUpdate(image: image, host: host, schedule: schedule(of: updateNumber)))
     trace.note("update-start", [("bytes", .number(image.count)), ("sha384", .text(digest))], time: now)
-    while boot == bootNumber {
-      update.decide(host: &host, door: silicon)
-      guard prepareStep(of: &update, &progress, boot: boot) else { break }
-      silicon.stage = progress.stage
-      let step = update.step(host: &host, door: silicon)
-      silicon.stage = nil
-      if case .finished(let record) = step {
-        if record.errno == nil { pass(.update, .transfer) }
-        host.pages.isExhausted = false
-        finish(record)
-        lock.unlock()
-        onStep?()
-        idle.wake()
-        return record.errno
-      }
-      lock.unlock()
-      onStep?()
-      lock.lock()
-    }
-    // The machine was powered on anew meanwhile: there is nobody left to whom the result could matter.
     lock.unlock()
-    return .operationNotSupportedByDevice
+    return resumeInstallation(boot: boot)
   }
 
-  /// Where an update is, as plans and the trace see it.
-  private struct InstallProgress {
-    var state = UpdateState.start
-    var stage: FaultPlan.Stage?
+  /// Steps the update that is under way to its end.
+  func resumeInstallation(boot: UInt64) -> Errno? {
+    while true {
+      lock.lock()
+      guard boot == bootNumber, prepareStep(boot: boot), var installation = takeInstallation() else {
+        // The machine was powered on anew meanwhile: there is nobody left to whom the result could matter.
+        lock.unlock()
+        return .operationNotSupportedByDevice
+      }
+      silicon.stage = installation.stage
+      let step = installation.update.step(host: &host, door: silicon)
+      silicon.stage = nil
+      guard case .finished(let record) = step else {
+        self.installation = installation
+        lock.unlock()
+        onStep?()
+        continue
+      }
+      if record.errno == nil { pass(.update, .transfer) }
+      host.pages.isExhausted = false
+      finish(record)
+      lock.unlock()
+      onStep?()
+      idle.wake()
+      return record.errno
+    }
+  }
+
+  /// The update under way, for who changes it and puts it back. `lock` is held.
+  private func takeInstallation() -> Installation? {
+    defer { installation = nil }
+    return installation
   }
 
   /// What comes before a step: the trace hears of a new state, and plans act that need no SEAMCALL. `lock` is held, but
   /// let go of while time passes. False: the machine was powered on anew meanwhile.
-  private func prepareStep(
-    of update: inout ModuleUpdate, _ progress: inout InstallProgress, boot: UInt64
-  ) -> Bool {
-    while update.isInLockStep, update.state != progress.state {
-      if let old = progress.stage { pass(old) }
-      progress.state = update.state
-      progress.stage = FaultPlan.Stage(update.state)
-      trace.note("state", [("state", .text(update.state.rawValue))], time: now)
-      guard let stage = progress.stage else { break }
+  private func prepareStep(boot: UInt64) -> Bool {
+    guard var installation = takeInstallation() else { return false }
+    installation.update.decide(host: &host, door: silicon)
+    enterState(&installation)
+    self.installation = installation
+    guard let next = installation.update.nextCall else { return true }
+    let call = FaultCall(leaf: Leaf(rax: next.registers.rax), lp: next.lp, stage: installation.stage)
+    return perform(act(at: .beforeCall(call)), boot: boot)
+  }
+
+  /// Notices that the CPUs are in another state of the lock step, or have left it.
+  private func enterState(_ installation: inout Installation) {
+    while installation.update.isInLockStep, installation.update.state != installation.state {
+      if let old = installation.stage { pass(old) }
+      installation.state = installation.update.state
+      installation.stage = FaultPlan.Stage(installation.state)
+      trace.note("state", [("state", .text(installation.state.rawValue))], time: now)
+      guard let stage = installation.stage else { break }
       for action in act(at: .stage(stage)) {
         guard case .dropLP = action.effect, let lp = lp(of: action) else { continue }
-        update.drop(lp, host: &host)
+        installation.update.drop(lp, host: &host)
       }
       // A lost LP makes no call, so another one may be next, or another state.
-      update.decide(host: &host, door: silicon)
+      installation.update.decide(host: &host, door: silicon)
     }
-    if !update.isInLockStep, let last = progress.stage {
-      pass(last)
-      progress.stage = nil
-      trace.note("state", [("state", .text(UpdateState.done.rawValue))], time: now)
-    }
-    guard let next = update.nextCall else { return true }
-    let call = FaultCall(leaf: Leaf(rax: next.registers.rax), lp: next.lp, stage: progress.stage)
-    return perform(act(at: .beforeCall(call)), boot: boot)
+    guard !installation.update.isInLockStep, let last = installation.stage else { return }
+    pass(last)
+    installation.stage = nil
+    trace.note("state", [("state", .text(UpdateState.done.rawValue))], time: now)
   }
 
   private func schedule(of number: UInt64) -> UpdateSchedule {
@@ -98,6 +111,7 @@ extension EmulatedMachine {
     confess()
     trace.note("update-end", [("result", .text("abandoned")), ("power", .text(event.rawValue))], time: now)
     isUpdating = false
+    installation = nil
   }
 
   /// Publishes the end of an update. `lock` is held.
@@ -114,4 +128,15 @@ extension EmulatedMachine {
     isUpdating = false
     thaw()
   }
+}
+
+/// An update under way, with where plans and the trace have last seen it. A value: a copy is a snapshot.
+struct Installation: Sendable {
+  var update: ModuleUpdate
+  /// The lock-step state.
+  var state = UpdateState.start
+  /// Its stage; nil outside the lock step.
+  var stage: FaultPlan.Stage?
+
+  init(update: ModuleUpdate) { self.update = update }
 }

@@ -111,7 +111,11 @@ extension EmulatedMachine {
         return "\(noun) offline, which this kernel does not check, so TDX is lost\(lostTDs)\(because)"
       }
       return "the new module did not start, so TDX is lost\(lostTDs)\(because)"
-    case .lockStep, .refresh, .done, .preflight:
+    case .refresh:
+      return
+        "the new module runs, but the kernel could not read its metadata again at \(cause.leaf.name), tells of failure "
+        + "and keeps what it knew of the old one\(because)"
+    case .lockStep, .done, .preflight:
       return "the update failed at \(cause.leaf.name)\(because)"
     }
   }

@@ -48,6 +48,8 @@ public final class EmulatedMachine: @unchecked Sendable {
   /// Counts power-ons and kexecs: an update that began before the last one has nothing left to work on.
   var bootNumber: UInt64 = 0
   var isUpdating = false
+  /// The update that is under way.
+  var installation: Installation?
   /// Counts the updates that were begun: each has an order of its own with `order=seed`.
   var updateNumber: UInt64 = 0
   /// In place of `order=`: the schedule of the update of this number.
@@ -105,20 +107,30 @@ public final class EmulatedMachine: @unchecked Sendable {
     bootHost("power-on")
   }
 
-  /// A machine like `other` in the state `state`, with a clock of its own; its trace and `why` begin anew.
+  /// A machine like `other` in the state `state`, with a clock of its own; its trace, `why` and fault plans begin anew. Where
+  /// an update is under way in `state`, it stands still until somebody goes on with it.
   public convenience init(like other: EmulatedMachine, in state: MachineState) {
     self.init(
       Parts(
         options: other.options, profile: other.profile, signers: other.signers, release: other.release,
         seed: other.seed, clock: other.options.clock.make()), silicon: state.silicon)
     host = state.host
+    installation = state.installation
+    isUpdating = state.installation != nil
+    updateNumber = state.updateNumber
+    silicon.refusals = state.refusals
+    frozen.withLock { $0 = state.frozen }
     bootNumber = 1
     observeSilicon(from: clock.microseconds())
   }
 
-  /// Silicon and kernel, as one value.
+  /// Silicon and kernel, as one value. Between any two steps of an update, too.
   public var state: MachineState {
-    lock.withLock { MachineState(silicon: silicon.state, host: host) }
+    lock.withLock {
+      MachineState(
+        silicon: silicon.state, host: host, installation: installation, updateNumber: updateNumber,
+        refusals: silicon.refusals, frozen: frozen.withLock { $0 })
+    }
   }
 
   /// Hardware after MCHECK, with the BIOS's module loaded.
@@ -187,10 +199,19 @@ public final class EmulatedMachine: @unchecked Sendable {
   var now: UInt64 { clock.microseconds() &- start }
 }
 
-/// What a machine is at a moment, but for its journal: silicon and kernel. A value: a copy is a snapshot.
+/// What a machine is at a moment, but for its journal, `why` and fault plans: silicon and kernel. A value: a copy is a
+/// snapshot.
 public struct MachineState: Sendable {
   /// Hardware and firmwares.
   public var silicon: SiliconState
   /// The kernel.
   public var host: LinuxHost
+  /// The update that is under way.
+  var installation: Installation?
+  /// Updates that were begun.
+  var updateNumber: UInt64
+  /// What firmwares said of refused calls of this update.
+  var refusals: [SEAMCALLRefusal]
+  /// What readers see during the update.
+  var frozen: FrozenView?
 }

@@ -88,10 +88,12 @@ public final class Silicon: SEAMCALLDoor {
     if isUnobserved { return execute(registers, on: lp) }
     let begin = clock.microseconds()
     let leaf = Leaf(rax: registers.rax)
-    let actions = faults.withLock { $0.actions(at: .call(FaultCall(leaf: leaf, lp: lp, stage: stage))) }
+    let (actions, hasPlans) = faults.withLock { table in
+      (table.actions(at: .call(FaultCall(leaf: leaf, lp: lp, stage: stage))), !table.entries.isEmpty)
+    }
     let result = actions.isEmpty ? execute(registers, on: lp) : execute(registers, on: lp, with: actions)
     clock.spend(leaf.virtualDuration)
-    faults.withLock { $0.ended(leaf, isSuccess: result.linuxStatus == 0) }
+    if hasPlans { faults.withLock { $0.ended(leaf, isSuccess: result.linuxStatus == 0) } }
     if let reason = injectedReason(actions, input: registers) ?? refusalReason(registers, result),
       refusals.count < Self.keptRefusals
     {

@@ -16,8 +16,11 @@
 /// A host that wants a migration to be interrupted sends an interrupt to an LP and makes the SEAMCALL on it:
 ///
 ///     door.sendInterrupt(to: 0)
-///     door.seamcall(exportStateImmutable, on: 0)        // TDX_INTERRUPTED_RESUMABLE, OP_STATE as before
+///     door.seamcall(exportStateImmutable, on: 0)         // TDX_INTERRUPTED_RESUMABLE, OP_STATE as before
 ///     door.seamcall(exportStateImmutable resumed, on: 0) // goes on, and completes
+///
+/// TDH.EXPORT.STATE.IMMUTABLE leaves the TD RUNNABLE until it completes, where TDH.EXPORT.ABORT does not work. An interrupted
+/// operation that can be aborted as well as resumed is TDH.EXPORT.STATE.TD after TDH.EXPORT.PAUSE.
 ///
 /// The interrupt is taken when the SEAMCALL that it interrupted returns, so it is pending no longer then; one that finds nothing
 /// to interrupt stays pending.

@@ -28,11 +28,11 @@ public struct Machine: Sendable {
   /// LPs at which an external interrupt is pending, see ``InterruptDoor``.
   public var pendingInterrupts: Set<Int> = []
 
-  /// A machine as MCHECK and the NP-SEAMLDR leave it: the P-SEAMLDR is ready, there is no module. `boot` tells power-ons
-  /// with one seed apart: each has a report key of its own.
-  public init(configuration: MachineConfiguration, seed: UInt64, boot: UInt64 = 0) {
+  /// A machine as MCHECK and the NP-SEAMLDR leave it: the P-SEAMLDR is ready, there is no module. Every power-on has a seed of
+  /// its own.
+  public init(configuration: MachineConfiguration, seed: UInt64) {
     self.configuration = configuration
-    reportKey = ReportKey(seed: seed, boot: boot)
+    reportKey = ReportKey(seed: seed)
     let base = configuration.seamRangeBase
     memory = PhysicalMemory(seamRange: base..<(base + MachineConfiguration.seamRangeSize))
     seamdb = SEAMDB(size: configuration.seamdbSize)

@@ -8,10 +8,10 @@ import Cryptography
 public struct ReportKey: Equatable, Sendable {
   private let bytes: [UInt8]
 
-  /// The key of power-on number `boot` of the machine with `seed`.
-  public init(seed: UInt64, boot: UInt64 = 0) {
+  /// The key of the power-on with `seed`.
+  public init(seed: UInt64) {
     let label = Array("tdxfs report key".utf8)
-    bytes = HMACSHA256.code(of: seed.littleEndianBytes + boot.littleEndianBytes, key: label)
+    bytes = HMACSHA256.code(of: seed.littleEndianBytes, key: label)
   }
 
   /// HMAC-SHA-256 of `message`.

@@ -220,6 +220,27 @@ struct MetadataFieldTests {
     #expect(writeTD(0x1110_0003_0000_0000, 0, 1) == Self.notWritable)
   }
 
+  @Test("What a migration and a service TD leave in the TDCS; keys are the debugger's")
+  func migration() throws {
+    for isDebug in [false, true] {
+      var bench = try Bench.running(.init(1, 5, 34), isDebug ? Self.debug : Bench.parameters())
+      bench.module.tds[tdr]?.migration.exportCount = 3
+      bench.module.tds[tdr]?.migration.decryptionKey = [1, 2, 3, 4]
+      bench.module.tds[tdr]?.serviceTDs.slots = [
+        .init(
+          state: .bound, type: 0, attributes: .init(rawValue: 1), infoHash: [UInt8](repeating: 0xAB, count: 48),
+          uuid: [5, 6, 7, 8])
+      ]
+      #expect(bench.call(11, rcx: tdr, rdx: 0x9810_0002_0000_0002).r8 == 3)
+      let key = bench.call(11, rcx: tdr, rdx: 0x9810_0003_0000_0012)
+      #expect(isDebug ? key.rax == 0 && key.r8 == 3 : key.rax == Self.notReadable && key.r8 == 0)
+      #expect(bench.call(11, rcx: tdr, rdx: 0x9910_0001_0000_0006).r8 == 1)
+      let words = (0..<16).map { bench.call(11, rcx: tdr, rdx: 0x9910_0003_0000_0080 + $0).r8 }
+      #expect(words == [2, 1, 5, 6, 7, 8] + [UInt64](repeating: 0xABAB_ABAB_ABAB_ABAB, count: 6) + [0, 0, 0, 0])
+      #expect(bench.tdcall(7, rdx: 0x9910_0003_0000_0083)?.r8 == 6)
+    }
+  }
+
   @Test("Registers are the debugger's, and nobody else's")
   func registers() throws {
     var production = try Bench.running()
@@ -259,7 +280,7 @@ struct MetadataFieldTests {
         count += 1
       }
       #expect(next == .max)
-      #expect(count == (leaf == 9 ? 3 : 4 + 1 + 1 + 8 + 24 + 24 + 6))
+      #expect(count == (leaf == 9 ? 3 : 4 + 1 + 1 + 8 + 24 + 24 + 4 + 6 + 1 + 16))
     }
   }
 

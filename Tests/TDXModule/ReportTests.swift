@@ -237,7 +237,13 @@ struct ReportTests {
   @Test("A service TD shows in the version")
   func serviceTD() throws {
     var bench = try Self.bench()
+    bench.module.tds[Bench.tdr]?.serviceTDs.slots = [
+      .init(
+        state: .preBound, type: 0, attributes: .init(rawValue: 0), infoHash: [UInt8](repeating: 7, count: 48))
+    ]
     bench.module.tds[Bench.tdr]?.measurement.servtdHash = [UInt8](repeating: 9, count: 48)
+    bench.module.tds[Bench.tdr]?.serviceTDs.slots[0] = .init(
+      state: .preBound, type: 0, attributes: .init(rawValue: 0), infoHash: [UInt8](repeating: 7, count: 48))
     let report = try Self.report(&bench)
     #expect(report[2] == 1)
     #expect(Array(report[912..<960]) == [UInt8](repeating: 9, count: 48))

@@ -25,12 +25,16 @@ public final class BenchTarget: ReplayTarget {
       extra: options.control ? [ControlDirectory.entry(for: machine)] : [])
   }
 
+  /// Whether no upload runs.
   public var isIdle: Bool { files.isUploadIdle }
 
+  /// How many records the trace has.
   public func recordCount() -> Int { machine.traceCount }
 
+  /// The trace.
   public func trace() -> [UInt8] { machine.traceLines() }
 
+  /// Does `step`; what is refused is in the trace.
   public func perform(_ step: Recording.Step) {
     isDenied.withLock { $0 = step.isDenied }
     _ = try? { () throws(Errno) in try performThrowing(step) }()

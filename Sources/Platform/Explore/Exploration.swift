@@ -94,8 +94,10 @@ public struct Exploration: Sendable {
     }
     let lps = base.options.lps
     let orders = permutations(of: lps)
-    for install in orders {
-      for initialise in orders { add([.cpuInstall: install, .cpuInit: initialise]) }
+    // The two states have nothing to do with each other: each order of either, with the same and with the opposite one.
+    for order in orders {
+      add([.cpuInstall: order, .cpuInit: order])
+      add([.cpuInstall: order, .cpuInit: order.reversed()])
     }
     for (index, order) in orders.enumerated() {
       let orders: [UpdateState: [Int]] = [.cpuInstall: order, .cpuInit: order]
@@ -106,7 +108,8 @@ public struct Exploration: Sendable {
         guard isStepOfAll || index == 0 else { continue }
         for fault in ExploreFaults.plans(at: position + 1, call) {
           add(orders, fault, isStepOfAll ? [.cpuInstall: 0, .cpuInit: 0] : [:])
-          if isStepOfAll { add(orders, fault, [.cpuInstall: lps, .cpuInit: lps]) }
+          // What fails in one LP's step, others may have seen in time or not.
+          if isStepOfAll, ExploreFaults.isAnswer(fault) { add(orders, fault, [.cpuInstall: lps, .cpuInit: lps]) }
         }
       }
       for fault in ExploreFaults.plans(lps: lps) { add(orders, fault) }
@@ -177,6 +180,7 @@ public struct Exploration: Sendable {
     }
     return ExploreEvidence(
       calls: calls.withLock { $0 }, glimpses: glimpses.withLock { $0 }, before: before, after: machine.facts(tds: tds),
-      error: error, lost: machine.why().lost, target: target, isRebooted: machine.bootNumber != boot)
+      error: error, lost: machine.why().lost, target: target, isRebooted: machine.bootNumber != boot,
+      retriesLoader: base.profile.retriesLoaderNoEntropy)
   }
 }

@@ -58,6 +58,11 @@ enum ExploreFaults {
     return plans
   }
 
+  /// Whether the plan `line` makes the call itself fail that it acts at.
+  static func isAnswer(_ line: String) -> Bool {
+    ["status=", "vmfailinvalid", "busy="].contains { line.contains($0) }
+  }
+
   /// Plans that act when a stage begins, on a machine of `lps` LPs.
   static func plans(lps: Int) -> [String] {
     var plans = ["stage=transfer enomem", "stage=prepare power-loss", "stage=transfer power-loss"]

@@ -35,8 +35,6 @@ struct ExploreEvidence: Equatable, Sendable {
     var status: UInt64
 
     var isSuccess: Bool { status == 0 }
-    /// The kernel's wrapper repeats it, so this is not its last word.
-    var isRetried: Bool { status == CompletionStatus.rndNoEntropy.rawValue }
   }
 
   /// What readers saw after a step of a running update.
@@ -59,6 +57,8 @@ struct ExploreEvidence: Equatable, Sendable {
   var target: ModuleVersion
   /// The power was lost in the middle.
   var isRebooted: Bool
+  /// The kernel repeats calls of the P-SEAMLDR that found no entropy.
+  var retriesLoader = false
 }
 
 extension EmulatedMachine {

@@ -67,11 +67,10 @@ extension TrustDomain {
   /// The index of a vCPU that can run.
   func runnable(_ number: Int) throws(TDError) -> Int {
     try requireUsable()
-    let index = try vcpu(number)
     guard state != .initialized else {
       throw TDError(.invalidArgument, "TD \(name) is not finalized, so no vCPU can run (tdx_vcpu_pre_run)")
     }
-    return index
+    return try vcpu(number)
   }
 
   /// RCX is the TDVPR; the other registers reach the guest only after TDG.VP.VMCALL.

@@ -6,24 +6,24 @@ extension TDXModule {
   mutating func pageAccept(
     _ registers: Registers, _ tdr: UInt64, machine: inout Machine
   ) throws(GuestStop) -> CompletionStatus {
-    let td = try guestTD(tdr)
     let level = UInt8(truncatingIfNeeded: registers.rcx & 7)
     let gpa = registers.rcx & 0x000F_FFFF_FFFF_F000
-    let size: UInt64 = level == 0 ? 4096 : 2 << 20
-    guard registers.rcx & 0xFFF0_0000_0000_0FF8 == 0, level <= 1, gpa & (size - 1) == 0, gpa < td.parameters.sharedBit
-    else { throw .invalid(.rcx) }
-    let place = td.sept.walk(gpa, to: level, root: td.parameters.rootLevel)
-    let (entry, found) = (place.entry, place.level)
-    if found == level, locks.septEntries[tdr]?.contains(gpa | UInt64(level)) == true {
-      throw .status(.operandBusy.with(.rcx))
+    guard registers.rcx & 0xFFF0_0000_0000_0FF8 == 0, level <= 1, gpa & ((1 << PAMT.shift(level)) - 1) == 0 else {
+      throw .invalid(.rcx)
     }
-    if entry.state.isReadable { return .pageAlreadyAccepted.with(details: UInt32(found)) }
-    if found == level {
+    let place = try acceptPlace(gpa, level: level, tdr)
+    let entry = place.entry
+    if entry.state.isReadable { return .pageAlreadyAccepted.with(details: UInt32(place.level)) }
+    if place.level == level {
       if entry.state == .nonLeafMapped || entry.state == .nonLeafBlocked {
-        throw .status(.pageSizeMismatch.with(details: UInt32(found)))
+        throw .status(.pageSizeMismatch.with(details: UInt32(level)))
       }
       if entry.state.isAcceptable {
-        accept(entry, at: gpa, level: level, tdr, keyID: td.hkid, machine: &machine)
+        let keyID = tds[tdr]?.hkid ?? 0
+        for page: UInt64 in 0..<(level == 0 ? 1 : 512) {
+          machine.memory.setPage(.zeros(keyID: keyID), at: entry.hpa &+ 4096 * page)
+        }
+        tds[tdr]?.sept[gpa, level]?.state = entry.state == .pending ? .mapped : .exportedDirty
         return .success
       }
     }
@@ -31,14 +31,19 @@ extension TDXModule {
     throw .exit(
       .eptViolation(
         gpa: gpa, qualification: GuestAccess.write.rawValue,
-        extended: .accept(requested: level, level: found, state: entry.state)))
+        extended: .accept(requested: level, level: place.level, state: entry.state)))
   }
 
-  private mutating func accept(
-    _ entry: SEPTEntry, at gpa: UInt64, level: UInt8, _ tdr: UInt64, keyID: UInt16, machine: inout Machine
-  ) {
-    let pages: UInt64 = level == 0 ? 1 : 512
-    for page in 0..<pages { machine.memory.setPage(.zeros(keyID: keyID), at: entry.hpa &+ 4096 * page) }
-    tds[tdr]?.sept[gpa, level]?.state = entry.state == .pending ? .mapped : .exportedDirty
+  /// Where the walk for a page to accept ends. A function of its own, so that nobody holds the tables when they change.
+  private func acceptPlace(
+    _ gpa: UInt64, level: UInt8, _ tdr: UInt64
+  ) throws(GuestStop) -> SecureEPT.Position {
+    let td = try guestTD(tdr)
+    guard gpa < td.parameters.sharedBit else { throw .invalid(.rcx) }
+    let place = td.sept.walk(gpa, to: level, root: td.parameters.rootLevel)
+    if place.level == level, locks.septEntries[tdr]?.contains(gpa | UInt64(level)) == true {
+      throw .status(.operandBusy.with(.rcx))
+    }
+    return place
   }
 }

@@ -1,7 +1,7 @@
 /// The fields of a TD, TDR and TDCS, in the module's order (tdx-module.md 6.9; module source 1.5.01).
 ///
-/// Left out are those that describe what tdxfs does not have: virtual VMX MSRs, XSAVE layout, MSR bitmaps, the raw tables of
-/// the secure EPT, L2 VMs and migration keys.
+/// Left out are those that describe what tdxfs does not have: virtual VMX MSRs, XSAVE layout, MSR bitmaps, links of migration
+/// streams, the raw tables of the secure EPT, and L2 VMs.
 enum TDField: MetadataField {
   case fatal, numTDCX, childCount, lifecycleState, tdcxPA, tdUUID
   case hkid, pkgConfigBitmap
@@ -12,7 +12,9 @@ enum TDField: MetadataField {
   case tdEpoch, refcount
   case mrtd, mrConfigID, mrOwner, mrOwnerConfig, rtmr
   case cpuidValues
-  case servtdHash
+  case migDecKeySet, exportCount, importCount, migEpoch, bwEpoch, totalMBCount, migDecKey, migDecWorkingKey, migEncKey
+  case migEncWorkingKey, migVersion, migWorkingVersion, dirtyCount, migCount, numMigs, numMigratedVCPUs, preImportUUID
+  case servtdHash, servtdNum, servtdBindings
 
   static let context: UInt64 = 1
 
@@ -60,7 +62,27 @@ enum TDField: MetadataField {
     case .rtmr: .init(0x1310_0003_0000_0040, 4, elements: 6, host: .none, debugger: .all, guest: .all)
     case .cpuidValues:
       .init(0x9410_0003_0000_0000, UInt64(traits.cpuidConfiguration.count), elements: 2)
+    case .migDecKeySet: .init(0x9810_0000_0000_0001)
+    case .exportCount: .init(0x9810_0002_0000_0002)
+    case .importCount: .init(0x9810_0002_0000_0003)
+    case .migEpoch: .init(0x9810_0002_0000_0004)
+    case .bwEpoch: .init(0x9810_0003_0000_0005)
+    case .totalMBCount: .init(0x9810_0003_0000_0006)
+    case .migDecKey: .init(0x9810_0003_0000_0010, elements: 4, host: .none, debugger: .all)
+    case .migDecWorkingKey: .init(0x9810_0003_0000_0014, elements: 4, host: .none, debugger: .all)
+    case .migEncKey: .init(0x9810_0003_0000_0018, elements: 4, host: .none, debugger: .all)
+    case .migEncWorkingKey: .init(0x9810_0003_0000_001C, elements: 4, host: .none, debugger: .all)
+    case .migVersion: .init(0x9810_0001_0000_0020)
+    case .migWorkingVersion: .init(0x9810_0001_0000_0021)
+    case .dirtyCount: .init(0x9810_0003_0000_0030)
+    case .migCount: .init(0x9810_0003_0000_0031)
+    case .numMigs: .init(0x9810_0001_0000_0032)
+    case .numMigratedVCPUs: .init(0x9810_0002_0000_0034)
+    case .preImportUUID: .init(0x9810_0003_0000_0040, elements: 4, guest: .all)
     case .servtdHash: .init(0x9910_0003_0000_0000, elements: 6, guest: .all)
+    case .servtdNum: .init(0x9910_0001_0000_0006, guest: .all)
+    case .servtdBindings:
+      .init(0x9910_0003_0000_0080, UInt64(ServiceTDBindings.maximum), elements: 16, guest: .all)
     }
   }
 

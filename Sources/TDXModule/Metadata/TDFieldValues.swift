@@ -60,6 +60,48 @@ struct TDFieldValues {
       return rtmrs.indices.contains(index / 6) ? word(rtmrs[index / 6], index % 6) : 0
     case .cpuidValues: return cpuid(index)
     case .servtdHash: return word(td.measurement.servtdHash, index)
+    case .servtdNum: return UInt64(td.serviceTDs.slots.count { $0 != nil })
+    case .servtdBindings: return binding(index)
+    case .migDecKeySet, .exportCount, .importCount, .migEpoch, .bwEpoch, .totalMBCount, .migDecKey, .migDecWorkingKey,
+      .migEncKey, .migEncWorkingKey, .migVersion, .migWorkingVersion, .dirtyCount, .migCount, .numMigs,
+      .numMigratedVCPUs, .preImportUUID:
+      return migration(element)
+    }
+  }
+
+  private func migration(_ element: MetadataElement<TDField>) -> UInt64 {
+    let migration = td.migration
+    switch element.field {
+    case .migDecKeySet: return migration.isDecryptionKeySet ? 1 : 0
+    case .exportCount: return UInt64(migration.exportCount)
+    case .importCount: return UInt64(migration.importCount)
+    case .migEpoch: return UInt64(migration.epoch)
+    case .bwEpoch: return migration.blockedWriteEpoch
+    case .totalMBCount: return migration.totalBundles
+    case .migDecKey: return word(migration.decryptionKey, element.index)
+    case .migDecWorkingKey: return word(migration.decryptionWorkingKey, element.index)
+    case .migEncKey: return word(migration.encryptionKey, element.index)
+    case .migEncWorkingKey: return word(migration.encryptionWorkingKey, element.index)
+    case .dirtyCount: return migration.dirtyCount
+    case .migCount: return migration.exportedPages
+    case .numMigs: return UInt64(migration.streams.count)
+    case .numMigratedVCPUs: return UInt64(migration.migratedVCPUs)
+    case .preImportUUID: return word(migration.preImportUUID ?? [], element.index)
+    // The one version there is has number 0.
+    default: return 0
+    }
+  }
+
+  /// One slot: state and type, attributes, UUID, hash, zeros (module source 1.5.01).
+  private func binding(_ index: Int) -> UInt64 {
+    let slots = td.serviceTDs.slots
+    guard slots.indices.contains(index / 16), let slot = slots[index / 16] else { return 0 }
+    switch index % 16 {
+    case 0: return UInt64(slot.state.rawValue) | UInt64(slot.type) << 16
+    case 1: return slot.attributes.rawValue
+    case 2..<6: return word(slot.uuid, index % 16 - 2)
+    case 6..<12: return word(slot.infoHash, index % 16 - 6)
+    default: return 0
     }
   }
 
@@ -113,7 +155,10 @@ extension TDXModule {
     case .fatal, .numTDCX, .childCount, .lifecycleState, .tdcxPA, .tdUUID, .hkid, .pkgConfigBitmap, .handoffVersion,
       .seamdbIndex, .seamdbNonce, .numVCPUs, .numAssocVCPUs, .opState, .numL2VMs, .attributes, .xfam, .maxVCPUs, .gpaw,
       .eptp, .tscOffset, .tscMultiplier, .tscFrequency, .virtualTSC, .numCPUIDValues, .configFlags, .tdEpoch,
-      .refcount, .mrtd, .mrConfigID, .mrOwner, .mrOwnerConfig, .rtmr, .cpuidValues, .servtdHash:
+      .refcount, .mrtd, .mrConfigID, .mrOwner, .mrOwnerConfig, .rtmr, .cpuidValues, .migDecKeySet, .exportCount,
+      .importCount, .migEpoch, .bwEpoch, .totalMBCount, .migDecKey, .migDecWorkingKey, .migEncKey, .migEncWorkingKey,
+      .migVersion, .migWorkingVersion, .dirtyCount, .migCount, .numMigs, .numMigratedVCPUs, .preImportUUID,
+      .servtdHash, .servtdNum, .servtdBindings:
       throw MetadataRefusal(status: .metadataFieldNotWritable, reason: "field \(id.text) cannot be written")
     }
   }

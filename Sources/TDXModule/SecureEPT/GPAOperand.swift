@@ -57,9 +57,11 @@ extension TDXModule {
 
   /// A private address of the TD: below the shared bit.
   func requirePrivate(_ gpa: UInt64, of tdr: UInt64) throws(ModuleError) {
-    guard let shared = tds[tdr]?.parameters.sharedBit, gpa < shared else {
-      throw .invalid(.rcx, "RCX = \(gpa.text) is not a private address of the TD")
-    }
+    guard let shared = tds[tdr]?.parameters.sharedBit, gpa < shared else { throw notPrivate(gpa) }
+  }
+
+  func notPrivate(_ gpa: UInt64) -> ModuleError {
+    .invalid(.rcx, "RCX = \(gpa.text) is not a private address of the TD")
   }
 
   /// Locks the tree as `access` says, and walks to the entry at `place`, which is locked then. Gives the entry.
@@ -111,11 +113,16 @@ extension TDXModule {
     let root = rootLevel(tdr)
     guard let position = tds[tdr]?.sept.walk(gpa, to: 0, root: root) else { throw .fatal("no TD") }
     guard position.entry.state.isLeaf, position.entry.state.isPresent else {
-      show(position.entry, level: position.level, in: &call)
-      throw .refused(
-        .eptEntryNotPresent.with(.rcx), "\(gpa.text) is mapped to no page: \(position.entry.state.name)")
+      throw notPresent(gpa, position, &call)
     }
     return position
+  }
+
+  /// The walk to the page of `gpa` ended at `position`, which is none that the hardware finds.
+  func notPresent(_ gpa: UInt64, _ position: SecureEPT.Position, _ call: inout Call) -> ModuleError {
+    show(position.entry, level: position.level, in: &call)
+    return .refused(
+      .eptEntryNotPresent.with(.rcx), "\(gpa.text) is mapped to no page: \(position.entry.state.name)")
   }
 
   /// RCX and RDX: the entry as the host sees it.

@@ -49,6 +49,8 @@ struct SecureEPT: Sendable {
 
   /// The walk from the root table, of level `root`, to the entry that maps `gpa` at `level`. It stops early at an entry that
   /// leads no further.
+  // Inlined, so that a caller that has the TD in a dictionary does not copy all of the TD for it.
+  @inline(__always)
   func walk(_ gpa: UInt64, to level: UInt8, root: UInt8) -> Position {
     if blockedTables == 0 {
       if let entry = self[gpa, level] { return Position(entry: entry, level: level) }

@@ -157,7 +157,7 @@ extension TDXModule {
   /// TDH.SYS.TDMR.INIT made every page of `range` PT_NDA: what was a TD or a vCPU there is one no more.
   mutating func forgetPages(_ range: Range<UInt64>) {
     pamt.initialize(range)
-    if tds.keys.contains(where: range.contains) { tds = tds.filter { !range.contains($0.key) } }
+    tds.removeAll(where: range.contains)
     if vcpus.keys.contains(where: range.contains) { vcpus = vcpus.filter { !range.contains($0.key) } }
   }
 }

@@ -9,47 +9,58 @@ enum Access: Sendable {
 extension TDXModule {
   /// The TDR operand `raw`, locked as `access` says, of a TD in any state. Gives the TDR's address.
   func requireTDR(_ raw: UInt64, _ operand: OperandID, _ access: Access) throws(ModuleError) -> UInt64 {
-    try requirePage(raw, .tdr, operand, access)
-    guard tds[raw] != nil else { throw .fatal("page \(raw.text) is PT_TDR and holds no TD") }
+    _ = try requireSlot(raw, operand, access)
     return raw
+  }
+
+  /// Ditto; gives where the TD is in `tds`.
+  private func requireSlot(_ raw: UInt64, _ operand: OperandID, _ access: Access) throws(ModuleError) -> Int {
+    try requirePage(raw, .tdr, operand, access)
+    guard let slot = tds.slot(of: raw) else { throw .fatal("page \(raw.text) is PT_TDR and holds no TD") }
+    return slot
   }
 
   /// The first half of the "TD checks" (tdx-module.md 1.0): TDR, FATAL, keys.
   func requireLiveTD(_ raw: UInt64, _ operand: OperandID, _ access: Access) throws(ModuleError) -> UInt64 {
-    let tdr = try requireTDR(raw, operand, access)
-    try requireLive(tdr)
-    return tdr
+    try requireLive(raw, slot: try requireSlot(raw, operand, access))
+    return raw
   }
 
   /// All of the "TD checks" (tdx-module.md 1.0) of `leaf`, in their order. Gives the TDR's address.
   func requireTD(
     _ raw: UInt64, _ operand: OperandID, _ access: Access, for leaf: ModuleLeaf, opState: Access = .shared
   ) throws(ModuleError) -> UInt64 {
-    let tdr = try requireTDR(raw, operand, access)
-    try requireTD(tdr, for: leaf, opState: opState)
-    return tdr
+    try requireTD(raw, slot: try requireSlot(raw, operand, access), for: leaf, opState: opState)
+    return raw
   }
 
   /// The "TD checks" from FATAL on, of a TD whose TDR is locked already.
   func requireTD(_ tdr: UInt64, for leaf: ModuleLeaf, opState access: Access = .shared) throws(ModuleError) {
-    try requireLive(tdr)
-    guard let state, let pages = tds[tdr]?.tdcxPages.count, pages >= state.traits.minTDCX else {
+    guard let slot = tds.slot(of: tdr) else { throw .fatal("no TD at \(tdr.text)") }
+    try requireTD(tdr, slot: slot, for: leaf, opState: access)
+  }
+
+  private func requireTD(
+    _ tdr: UInt64, slot: Int, for leaf: ModuleLeaf, opState access: Access
+  ) throws(ModuleError) {
+    try requireLive(tdr, slot: slot)
+    guard let minimum = state?.traits.minTDCX, let pages = tds[slot: slot]?.tdcxPages.count, pages >= minimum else {
       throw .refused(.tdcsNotAllocated, "the TD at \(tdr.text) has fewer TDCX pages than it needs")
     }
     let lock = locks.opStates[tdr] ?? .free
     guard access == .shared ? lock.admitsShared : lock.admitsExclusive else {
       throw .busy(.opState, "OP_STATE of the TD at \(tdr.text) is locked")
     }
-    if let allowed = leaf.opStates, let opState = tds[tdr]?.opState, !allowed.contains(opState) {
+    if let allowed = leaf.opStates, let opState = tds[slot: slot]?.opState, !allowed.contains(opState) {
       throw .refused(.opStateIncorrect, "\(leaf.name) does not work on a TD in OP_STATE \(opState.name)")
     }
   }
 
-  private func requireLive(_ tdr: UInt64) throws(ModuleError) {
-    guard tds[tdr]?.isFatal == false else {
+  private func requireLive(_ tdr: UInt64, slot: Int) throws(ModuleError) {
+    guard tds[slot: slot]?.isFatal == false else {
       throw .refused(.tdFatal, "the TD at \(tdr.text) had a fatal exit; it can only be torn down")
     }
-    guard tds[tdr]?.lifecycle == .keysConfigured else {
+    guard tds[slot: slot]?.lifecycle == .keysConfigured else {
       throw .refused(.tdKeysNotConfigured, "the TD at \(tdr.text) is not in TD_KEYS_CONFIGURED")
     }
   }
@@ -59,7 +70,7 @@ extension TDXModule {
     _ raw: UInt64, _ operand: OperandID, _ access: Access
   ) throws(ModuleError) -> (tdvpr: UInt64, tdr: UInt64) {
     try requirePage(raw, .tdvpr, operand, access)
-    guard let tdr = vcpus[raw]?.tdr, tds[tdr] != nil else {
+    guard let tdr = vcpus[raw]?.tdr, tds.slot(of: tdr) != nil else {
       throw .fatal("page \(raw.text) is PT_TDVPR and holds no vCPU")
     }
     guard !locks.pages.contains(tdr / 4096) else { throw .busy(.tdr, "the TDR at \(tdr.text) is locked") }

@@ -1,5 +1,5 @@
 /// LIFECYCLE_STATE of a TD, in its TDR: strictly forward (tdx-module.md 6.1).
-enum LifecycleState: UInt8, CaseIterable, Sendable {
+public enum LifecycleState: UInt8, CaseIterable, Sendable {
   /// TD_HKID_ASSIGNED: has a KeyID, whose key is not yet in every package.
   case hkidAssigned = 0
   /// TD_KEYS_CONFIGURED: the key is in every package; the TD can be built and run.
@@ -11,21 +11,32 @@ enum LifecycleState: UInt8, CaseIterable, Sendable {
 }
 
 /// OP_STATE of a TD, in its TDCS (tdx-module.md 6.1).
-enum OpState: UInt8, CaseIterable, Sendable {
+public enum OpState: UInt8, CaseIterable, Sendable {
+  /// Before TDH.MNG.INIT or TDH.IMPORT.STATE.IMMUTABLE.
   case uninitialized = 0
+  /// Between TDH.MNG.INIT and TDH.MR.FINALIZE: the TD is being built.
   case initialized = 1
+  /// vCPUs may run.
   case runnable = 2
+  /// Being exported while vCPUs run.
   case liveExport = 3
+  /// Being exported, vCPUs stand still.
   case pausedExport = 4
+  /// The destination may run the TD.
   case postExport = 5
+  /// Being imported: memory.
   case memoryImport = 6
+  /// Being imported: vCPUs.
   case stateImport = 7
+  /// Imported, not committed.
   case postImport = 8
+  /// vCPUs run while the rest of memory is imported.
   case liveImport = 9
+  /// The import was aborted or went wrong.
   case failedImport = 10
 
   /// The name as the specification spells it.
-  var name: String {
+  public var name: String {
     switch self {
     case .uninitialized: "UNINITIALIZED"
     case .initialized: "INITIALIZED"
