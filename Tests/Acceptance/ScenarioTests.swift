@@ -74,6 +74,16 @@ private enum Row: String {
     }
   }
 
+  /// What TDH.VP.ENTER answers afterwards (3.10, "code seen by TD/KVM leaves").
+  var vpEnter: String? {
+    switch self {
+    case .beforeInstall, .recoverable, .retry: "TDX_SYS_SHUTDOWN"
+    case .someInstalled, .unrecoverable, .offline: "VMfailInvalid"
+    case .sysInit, .lpInit, .sysUpdate: "TDX_SYS_NOT_READY"
+    case .header, .busy, .shutdownRefused, .success, .reread, .nothing, .aborted, .hidden, .power, .kexec, .gone: nil
+    }
+  }
+
   /// Whether an update was taken from the budget (kernel-abi.md 3.2: when the INSTALL session succeeds).
   var costsUpdate: Bool {
     switch self {
@@ -219,6 +229,8 @@ private struct Run: CustomStringConvertible {
       run['log'] = ' / '.join(machine.pop('log'))
       alive = machine.pop('alive')
       run['alive'] = ' '.join(sorted(k for k, v in alive.items() if v))
+      machine.pop('exits')
+      run['exits'] = ' '.join(str(v) for v in ((run.pop('finally') or {}).get('exits') or {}).values())
       run['dead'] = ' '.join(sorted(k for k, v in alive.items() if not v))
       for name, value in list(run.items()) + list(machine.items()):
         print(name + '\\t' + str(value).replace('\\n', ' ').replace('\\t', ' '))
@@ -259,6 +271,8 @@ struct ScenarioTests {
     #expect(finished.status == 0, "\(runs.filter { $0["as_expected"] != "True" })\n\(finished.errors)")
     #expect(runs.count >= 40)
     #expect(Set(runs.map(\.name)) == Set(Told.all.keys))
+    let exits = Set(runs.flatMap { $0["exits"].split(separator: " ").map(String.init) })
+    #expect(exits.isSuperset(of: ["TDX_SYS_SHUTDOWN", "VMfailInvalid", "TDX_SYS_NOT_READY"]))
     print("\(runs.count) scenarios in \(ContinuousClock.now - started)")
     for run in runs {
       let told = try #require(Told.all[run.name], "\(run.name) is in no row of the reference")
@@ -281,6 +295,9 @@ struct ScenarioTests {
       #expect(row == .retry || ["module", "tds"].contains(run["lost"]), "\(run.name)")
       #expect(run["alive"].isEmpty, "\(run.name): \(run["alive"]) cannot be alive")
       #expect(run["dead"].isEmpty || run["lost"] == "tds", "\(run.name)")
+      for exit in run["exits"].split(separator: " ") {
+        #expect(String(exit) == row.vpEnter, "\(run.name)")
+      }
     } else if row != .gone {
       #expect(["none", "None"].contains(run["lost"]), "\(run.name)")
       #expect(run["dead"].isEmpty, "\(run.name): \(run["dead"]) cannot be dead")

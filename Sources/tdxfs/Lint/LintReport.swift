@@ -32,8 +32,8 @@ struct LintReport {
   /// Guilty of anything.
   var isGuilty: Bool { verdicts.contains { $0.verdict == .guilty } }
 
-  /// Rehearsals that did not take place: they have no findings.
-  var failed: [RehearsalReport] { reports.filter { $0.findings.isEmpty } }
+  /// Rehearsals that did not take place.
+  var failed: [RehearsalReport] { reports.filter { !$0.hasRun } }
 
   /// For people: a line a habit.
   var text: String {

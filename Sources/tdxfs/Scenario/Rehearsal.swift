@@ -260,6 +260,8 @@ final class Rehearsal {
     seen.values["remaining"] = machine.remaining
     for name in ((try? SmallFile.list(machine.root.appending(".tdxfs/td"))) ?? [:]).keys {
       seen.alive[name] = machine.value(".tdxfs/td/\(name)/alive")
+      let status = machine.values(in: "td/\(name)/last_exit")["status"] ?? "-"
+      seen.exits[name] = status.split(separator: " ").first.map(String.init) ?? "-"
     }
     return seen
   }

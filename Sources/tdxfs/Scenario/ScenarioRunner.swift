@@ -39,10 +39,13 @@ struct ScenarioRunner {
         reports.append(report)
         continue
       }
-      var report = RehearsalReport(scenario: scenario)
-      let said = result.errors.split(separator: "\n").last.map(String.init)
-      report.problems = [said ?? "it did not end within \(limit) seconds"]
-      reports.append(report)
+      let said = result.errors.split(separator: "\n").last.map { line in
+        var line = line
+        while line.hasPrefix("tdxfs: ") { line = line.dropFirst(7) }
+        return String(line)
+      }
+      reports.append(
+        RehearsalReport(scenario: scenario, failure: said ?? "it did not end within \(limit) seconds"))
     }
     return reports
   }
