@@ -16,7 +16,7 @@ struct ScenarioRunner {
       throw .refused("a rehearsal runs this command again and does not find it (\(error))")
     }
     let scenarios = try files.map { file throws(Failure) in try ScenarioLibrary.scenario(in: file) }
-    let scratch = try MatrixScratch()
+    let scratch = try MatrixScratch(for: "scenario")
     defer { scratch.remove() }
     var jobs: [ProcessPool.Job] = []
     for (index, file) in files.enumerated() {
