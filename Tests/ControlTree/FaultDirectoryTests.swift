@@ -33,7 +33,7 @@ struct FaultDirectoryTests {
   private func cat(_ name: String) throws(Errno) -> String {
     let file = try tree.open(tree.lookup(name, in: directory()).id, flags: .largeFile, by: root).id
     defer { tree.release(file, by: root) }
-    return try tree.read(file, at: 0, count: 4096, by: root) { String(decoding: $0, as: UTF8.self) }
+    return String(decoding: try tree.bytes(file, at: 0, count: 4096, by: root), as: UTF8.self)
   }
 
   /// `echo LINE > NAME`
