@@ -177,6 +177,11 @@ public final class Silicon: SEAMCALLDoor {
   }
 }
 
+extension Silicon: InterruptDoor {
+  /// An interrupt of the host's, at `lp`.
+  public func sendInterrupt(to lp: Int) { machine.sendInterrupt(to: lp) }
+}
+
 extension Silicon: GuestDoor {
   /// Gives the vCPU more to do.
   public func appendGuestSteps(_ steps: [GuestStep], toVCPU tdvpr: UInt64) {

@@ -52,7 +52,8 @@ extension EmulatedMachine {
       return [.tdcall(Registers(rax: GuestLeaf.vpVMCall, rcx: 0xC00, r11: leaf))]
     case .halt: return [.halt]
     case .initialize, .vcpu, .addPage, .extend, .add, .image, .finalize, .enter, .aug, .block, .unblock, .track,
-      .remove, .zap, .flush, .rd:
+      .remove, .zap, .flush, .rd, .bind, .prebind, .exportStart, .exportInterrupt, .exportResume, .exportPause,
+      .exportState, .exportAbort, .migrate:
       return []
     }
   }
@@ -120,7 +121,8 @@ extension EmulatedMachine {
       let value = try td.readMetadata(try step.required(.field), host: &host, door: silicon)
       return "0x" + String(value, radix: 16)
     case .initialize, .vcpu, .addPage, .extend, .add, .image, .finalize, .enter, .accept, .read, .write, .rtmr, .info,
-      .vmcall, .halt:
+      .vmcall, .halt, .bind, .prebind, .exportStart, .exportInterrupt, .exportResume, .exportPause, .exportState,
+      .exportAbort, .migrate:
       return ""
     }
   }
