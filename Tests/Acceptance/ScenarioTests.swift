@@ -147,7 +147,9 @@ private struct Told {
     "cancel-idle": Told(.success), "cancel-while-loading": Told(.success), "cancel-after": Told(.success),
     "cancel-at-prepare": Told(.success), "cancel-at-transfer": Told(.success), "cancel-at-shutdown": Told(.success),
     "cancel-at-install": Told(.success), "cancel-at-cpu-init": Told(.success), "cancel-at-update": Told(.success),
-    "td-build-ends": Told(.success), "td-build-finished": Told(.success), "td-build-same-library": Told(.success),
+    "td-build-ends": Told(.success), "td-build-finished": Told(.success), "migration-interrupted-ends": Told(.success),
+    "migration-in-progress": Told(.success), "migration-silent-race": Told(.success, to: "1.5.34"),
+    "td-build-same-library": Told(.success),
     "td-build-silent-race": Told(.success, to: "1.5.34"), "td-build-old-module": Told(.success),
     "td-survives": Told(.success),
     // Refused, and nothing was touched.
