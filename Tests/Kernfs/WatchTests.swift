@@ -86,11 +86,12 @@ struct WatchTests {
 
   @Test("has an operation in the place where it began, before what it sets off")
   func order() throws {
+    let keeper = keeper
     let nested = Nested(keeper)
-    let watched = Tree(clock: Clock().now) { file("loading", nested) }
-    watched.setWatcher(keeper)
-    let opened = try watched.open("loading", .writing)
-    #expect(try watched.write(opened, "0") == 1)
+    let tree = Tree(clock: Clock().now) { file("loading", nested) }
+    tree.setWatcher(keeper)
+    let handle = try tree.open("loading", .writing)
+    #expect(try tree.write(handle, "0") == 1)
     let write = try #require(keeper.operations.withLock { $0 }.last { $0.operation.kind == .write })
     #expect(nested.place.withLock { $0 } == write.place + 1)
   }
