@@ -157,7 +157,9 @@ private func dispatch<Operation: FuseOperation>(
 ) {
   guard let raw, let link = SessionLink.of(raw) else { return }
   let answer = Answer(raw: raw, link: link, errnoWhenDropped: Operation.errnoWhenDropped)
-  let request = Request(node: NodeID(rawValue: node), operation: operation, answer: answer)
+  let credentials = answer.credentials
+  let request = Request(
+    node: NodeID(rawValue: node), operation: operation, credentials: credentials, answer: answer)
   guard let filesystem = link.filesystem else { return }
   handler(filesystem, request)
 }

@@ -17,9 +17,9 @@ extension Tree {
     file.lock.lock()
     defer { file.lock.unlock() }
     switch file.node.content {
-    case .text(let attribute):
+    case .text(let text):
       let part = [UInt8](bytes.prefix(pageSize))
-      return try attribute.store(part, by: caller.on(id)).limited(to: part.count)
+      return try text.attribute.store(part, by: caller.on(id)).limited(to: part.count)
 
     case .binary(let attribute):
       let part = [UInt8](bytes.prefix(pageSize))

@@ -32,10 +32,10 @@ public final class EmulatedMachine: @unchecked Sendable {
   let worker = Worker()
   let frozen = Guarded<FrozenView?>(nil)
 
-  // Guarded by `lock`.
+  // Guarded by `lock`, which also sees to it that nobody reaches them twice at a time.
   let silicon: Silicon
-  var host: LinuxHost
-  var trace = Trace()
+  @exclusivity(unchecked) var host: LinuxHost
+  @exclusivity(unchecked) var trace = Trace()
   var whyReport = Why.nothingUploaded
   var controlError = ""
   var powerState = "on"
@@ -121,7 +121,8 @@ public final class EmulatedMachine: @unchecked Sendable {
         ("module", .text(silicon.machine.residentProgram?.version.description ?? "-")),
         ("tdx_host", .text(host.device == nil ? "absent" : "present")), ("seamcalls", .number(calls)),
       ], time: clock.microseconds() &- start)
-    silicon.observer = { [unowned self] record in
+    // The silicon lives no longer than the machine, which alone has it.
+    silicon.observer = { [unowned(unsafe) self] record in
       trace.append(record, time: clock.microseconds() &- start)
     }
     self.start = start

@@ -56,12 +56,18 @@ struct PackedRecords: Sendable {
   /// Forgets the oldest record.
   mutating func removeFirst() {
     guard count > 0 else { return }
+    let (end, time) = oldest
+    bytes.removeFirst(end)
+    before &+= time
+    count -= 1
+  }
+
+  /// Where the oldest record ends, and its time. Apart, so that nobody else holds the bytes when they are taken away.
+  private var oldest: (end: Int, time: UInt64) {
     var reader = Reader(bytes: bytes)
     let length = Int(clamping: reader.number())
     let end = min(bytes.count, reader.position + length)
-    before &+= reader.number()
-    bytes.removeFirst(end)
-    count -= 1
+    return (end, reader.number())
   }
 
   /// All records, the oldest first.
