@@ -4,6 +4,7 @@ import Kernfs
 import ModuleImage
 import PSEAMLDR
 import SEAM
+import Synchronization
 import SystemPackage
 import TDXHost
 import TDXModule
@@ -31,6 +32,8 @@ public final class EmulatedMachine: @unchecked Sendable {
   let idle = WaitQueue()
   let worker = Worker()
   let frozen = Guarded<FrozenView?>(nil)
+  /// Whether ``frozen`` holds something, for the many looks at it that find nothing.
+  let isFrozen = Atomic(false)
 
   // Guarded by `lock`, which also sees to it that nobody reaches them twice at a time.
   let silicon: Silicon
