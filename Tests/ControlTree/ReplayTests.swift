@@ -55,7 +55,7 @@ struct ReplayTests {
     func read(_ path: String) throws(Errno) {
       let file = try files.tree.open(node(path), flags: .largeFile, by: root).id
       defer { files.tree.release(file, by: root) }
-      try files.tree.read(file, at: 0, count: 4096, by: root) { _ in }
+      _ = try files.tree.read(file, at: 0, count: 4096, by: root)
     }
 
     func update(_ image: [UInt8]) throws(Errno) {

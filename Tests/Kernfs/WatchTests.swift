@@ -55,13 +55,13 @@ struct WatchTests {
     tree.setWatcher(keeper)
     let status = try tree.open("device/status", [.readWrite, .largeFile])
     #expect(try tree.write(status, "1\n") == 2)
-    try tree.read(status, at: 0, count: 100, by: root) { _ in }
+    _ = try tree.read(status, at: 0, count: 100, by: root)
     tree.release(status, by: root)
     let data = try tree.open("device/data", .writing)
     #expect(try tree.write(data, String(repeating: "x", count: 5000), at: 7) == 4096)
     knob.fail(.resourceBusy)
     let again = try tree.open("device/status", [.largeFile])
-    #expect(throws: Errno.resourceBusy) { try tree.read(again, at: 0, count: 100, by: root) { _ in } }
+    #expect(throws: Errno.resourceBusy) { _ = try tree.read(again, at: 0, count: 100, by: root) }
     let flags = OpenFlags([.readWrite, .largeFile]).rawValue
     #expect(
       keeper.told == [
@@ -77,7 +77,7 @@ struct WatchTests {
     tree.setWatcher(keeper)
     #expect(throws: Errno.invalidArgument) { try tree.open("device/status", [.direct, .largeFile]) }
     let hidden = try tree.open(".hidden/status", [.largeFile])
-    try tree.read(hidden, at: 0, count: 100, by: root) { _ in }
+    _ = try tree.read(hidden, at: 0, count: 100, by: root)
     #expect(keeper.told.count == 1 && keeper.told.first?.contains("= \(Errno.invalidArgument)") == true)
     tree.setWatcher(nil)
     _ = try tree.open("device/status", [.largeFile])
