@@ -4,6 +4,7 @@ import Kernfs
 import ModuleImage
 import PSEAMLDR
 import SEAM
+import Synchronization
 import SystemPackage
 import TDXHost
 import TDXModule
@@ -37,11 +38,13 @@ public final class EmulatedMachine: @unchecked Sendable {
   let frozen = Guarded<FrozenView?>(nil)
   /// The fault plans. A lock of its own, inside all others.
   let faults = Guarded(FaultTable())
+  /// Whether ``frozen`` holds something, for the many looks at it that find nothing.
+  let isFrozen = Atomic(false)
 
-  // Guarded by `lock`.
+  // Guarded by `lock`, which also sees to it that nobody reaches them twice at a time.
   let silicon: Silicon
-  var host: LinuxHost
-  var trace = Trace()
+  @exclusivity(unchecked) var host: LinuxHost
+  @exclusivity(unchecked) var trace = Trace()
   var whyReport = Why.nothingUploaded
   var controlError = ""
   var powerState = "on"
@@ -188,7 +191,8 @@ public final class EmulatedMachine: @unchecked Sendable {
   private func observeSilicon(from start: UInt64) {
     let clock = self.clock
     host.log.now = { clock.microseconds() &- start }
-    silicon.observer = { [unowned self] record in trace.append(record, time: record.begin &- start) }
+    // The silicon lives no longer than the machine, which alone has it.
+    silicon.observer = { [unowned(unsafe) self] record in trace.append(record, time: record.begin &- start) }
     self.start = start
   }
 
