@@ -16,6 +16,10 @@
 /* EVP_PKEY_PUBLIC_KEY is a combination that Swift does not import. */
 static const int clibcrypto_public_key = EVP_PKEY_PUBLIC_KEY;
 
+/* Names of which libcrypto keeps the address: Swift's strings would only live as long as the call. */
+static const char *const clibcrypto_modulus = OSSL_PKEY_PARAM_RSA_N;
+static const char *const clibcrypto_exponent = OSSL_PKEY_PARAM_RSA_E;
+
 /* OPENSSL_free is a macro that names its caller. */
 static inline void clibcrypto_free(void *memory) { OPENSSL_free(memory); }
 

@@ -19,8 +19,13 @@ struct PackedRecords: Sendable {
   /// The record that is being made; kept, so that its storage is used again.
   private var scratch: [UInt8] = []
 
+  /// Room that is taken at the first record, for most full traces. Memory that is not touched costs nothing; growing would
+  /// copy, and leave holes in the heap.
+  private static let firstRoom = 1 << 20
+
   /// Appends `record`.
   mutating func append(_ record: Trace.Record) {
+    if bytes.isEmpty { bytes.reserveCapacity(Self.firstRoom) }
     scratch.removeAll(keepingCapacity: true)
     // Times go back at a power-on.
     pack(record.time &- last)

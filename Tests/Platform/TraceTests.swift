@@ -1,7 +1,8 @@
 import Basics
-import Platform
 import SEAM
 import Testing
+
+@testable import Platform
 
 /// The records are packed; what comes out has to be what went in.
 @Suite("The trace", .timeLimit(.minutes(10)))
