@@ -4,7 +4,7 @@ import SystemPackage
 ///
 /// Its size is the end of the write that reached farthest; it never shrinks but by being dropped. Gaps read as zeros,
 /// where the kernel gives uninitialised pages.
-struct StagedImage {
+struct StagedImage: Codable {
   private(set) var bytes: [UInt8] = []
 
   /// At most `count` bytes at `offset`; none at or behind the end.

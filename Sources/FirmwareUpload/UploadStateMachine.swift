@@ -1,7 +1,7 @@
 import SystemPackage
 
 /// What goes wrong in the kernel below the upload class, when told to.
-public struct FirmwareUploadFaults: Hashable, Sendable {
+public struct FirmwareUploadFaults: Hashable, Sendable, Codable {
   /// A write to `data` that needs new pages gets none: ENOMEM, and the device accepts nothing more.
   public var pageAllocationFails = false
   /// `loading=0` can't map the pages: ENOMEM, and the device accepts nothing more.
@@ -19,7 +19,7 @@ public struct FirmwareUploadFaults: Hashable, Sendable {
 /// between makes the device stuck for good. Here both change in one step, so that window does not exist.
 struct UploadStateMachine {
   /// `fw_priv->fw_st.status`.
-  enum LoadState: Hashable, CaseIterable {
+  enum LoadState: Hashable, CaseIterable, Codable {
     case unknown
     case loading
     /// An upload owns the bytes.

@@ -131,7 +131,7 @@ extension EmulatedMachine {
 }
 
 /// An update under way, with where plans and the trace have last seen it. A value: a copy is a snapshot.
-struct Installation: Sendable {
+struct Installation: Sendable, Codable {
   var update: ModuleUpdate
   /// The lock-step state.
   var state = UpdateState.start

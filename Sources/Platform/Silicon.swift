@@ -33,7 +33,7 @@ public struct SEAMCALLRecord: Sendable, Equatable {
 }
 
 /// A SEAMCALL that was refused, and why, for people.
-public struct SEAMCALLRefusal: Sendable, Equatable {
+public struct SEAMCALLRefusal: Sendable, Equatable, Codable {
   /// Logical processor.
   public var lp: Int
   /// RAX that went in.
