@@ -122,7 +122,7 @@ public final class Silicon: SEAMCALLDoor {
   }
 
   /// An update makes at most a few failing calls a CPU; more tell nothing new.
-  private static let keptRefusals = 4096
+  static let keptRefusals = 4096
 
   /// What the firmware that was entered says about its refusal.
   private func refusalReason(_ input: Registers, _ result: SEAMCALLResult) -> String? {

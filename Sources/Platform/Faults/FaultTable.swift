@@ -6,7 +6,7 @@ import TDXHost
 /// from the calls that it is told of.
 public struct FaultTable: Equatable, Sendable, Codable {
   /// A plan under its name.
-  public struct Entry: Equatable, Sendable {
+  public struct Entry: Equatable, Sendable, Codable {
     /// The name of its file.
     public let name: String
     /// Tells a plan from an earlier one of the same name.
