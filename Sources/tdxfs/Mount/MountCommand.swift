@@ -43,11 +43,12 @@ struct MountCommand: ParsableCommand {
       giveUpPrivileges()
       try mounted.serve()
     } else {
-      try inBackground(mount)
+      try Self.inBackground(mount)
     }
   }
 
-  private func inBackground(_ mount: MachineMountPoint) throws {
+  /// Mounts from a process of its own, and returns when the mount is usable.
+  static func inBackground(_ mount: MachineMountPoint) throws {
     switch try Daemon.detach() {
     case .parent(.ready): return
     case .parent(.failed(let reason)): throw Failure.refused(reason)
