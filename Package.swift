@@ -34,9 +34,9 @@ let package = Package(
 
     // The silicon side: images, the machine, and the two firmwares that run on it.
     .target(name: "ModuleImage", dependencies: ["Basics", "Cryptography"]),
-    .target(name: "SEAM", dependencies: ["Basics", "ModuleImage"]),
+    .target(name: "SEAM", dependencies: ["Basics", "Cryptography", "ModuleImage"]),
     .target(name: "PSEAMLDR", dependencies: ["Basics", "ModuleImage", "SEAM"]),
-    .target(name: "TDXModule", dependencies: ["Basics", "ModuleImage", "SEAM"]),
+    .target(name: "TDXModule", dependencies: ["Basics", "Cryptography", "ModuleImage", "SEAM"]),
 
     // The Linux side: it has SEAMCALL and physical memory, as Linux has.
     .target(name: "FirmwareUpload", dependencies: ["Basics", "Kernfs", .system]),
@@ -51,7 +51,7 @@ let package = Package(
         "Basics", "FirmwareUpload", "Kernfs", "ModuleImage", "PSEAMLDR", "SEAM", "TDXHost", "TDXModule",
         "TestFirmware", .product(name: "DequeModule", package: "swift-collections"), .system,
       ]),
-    .target(name: "ControlTree", dependencies: ["Basics", "Kernfs", "Platform", "SEAM", .system]),
+    .target(name: "ControlTree", dependencies: ["Basics", "Kernfs", "Platform", "SEAM", "TDXHost", .system]),
     .executableTarget(
       name: "tdxfs",
       dependencies: [
@@ -74,12 +74,13 @@ let package = Package(
     .testTarget(
       name: "ModuleImageTests", dependencies: ["Basics", "ModuleImage"],
       path: "Tests/ModuleImage"),
-    .testTarget(name: "SEAMTests", dependencies: ["Basics", "ModuleImage", "SEAM"], path: "Tests/SEAM"),
+    .testTarget(
+      name: "SEAMTests", dependencies: ["Basics", "ModuleImage", "SEAM", "Cryptography"], path: "Tests/SEAM"),
     .testTarget(
       name: "PSEAMLDRTests", dependencies: ["Basics", "ModuleImage", "PSEAMLDR", "SEAM"],
       path: "Tests/PSEAMLDR"),
     .testTarget(
-      name: "TDXModuleTests", dependencies: ["Basics", "ModuleImage", "SEAM", "TDXModule"],
+      name: "TDXModuleTests", dependencies: ["Basics", "Cryptography", "ModuleImage", "SEAM", "TDXModule"],
       path: "Tests/TDXModule"),
     .testTarget(
       name: "TDXHostTests",
@@ -87,11 +88,15 @@ let package = Package(
       path: "Tests/TDXHost"),
     .testTarget(
       name: "PlatformTests",
-      dependencies: ["Basics", "Kernfs", "ModuleImage", "Platform", "SEAM", "TDXHost", .system], path: "Tests/Platform"),
+      dependencies: [
+        "Basics", "Cryptography", "Kernfs", "ModuleImage", "Platform", "SEAM", "TDXHost", "TDXModule", .system,
+      ],
+      path: "Tests/Platform"),
     .testTarget(
       name: "ControlTreeTests", dependencies: ["Basics", "ControlTree", "Kernfs", "ModuleImage", "Platform", .system],
       path: "Tests/ControlTree"),
     .testTarget(name: "RunTests", dependencies: ["tdxfs", .system], path: "Tests/Run"),
+    .testTarget(name: "ScenarioTests", dependencies: ["tdxfs", "ModuleImage", .system], path: "Tests/Scenario"),
     .testTarget(
       name: "AcceptanceTests", dependencies: ["tdxfs", .system], path: "Tests/Acceptance", exclude: ["Golden"]),
   ],

@@ -16,8 +16,11 @@ public enum ControlDirectory {
       file("errata", ReportFile { machine.options.errata.map { $0.rawValue + "\n" }.sorted().joined() })
       file("why", ReportFile { machine.why().text })
       file("trace", TraceFile(machine: machine))
+      file("watch", WatchFile(machine: machine))
       file("power", PowerFile(machine: machine))
       file("last_error", ReportFile { machine.lastControlError() })
+      directory("fault", FaultDirectory(machine: machine))
+      directory("td", TDDirectory(machine: machine))
       directory("cpu", mode: 0o700) {
         // What `tdxfs run` lays over devices/system/cpu.
         file("online", ReportFile(mode: 0o444) { machine.onlineList() + "\n" })

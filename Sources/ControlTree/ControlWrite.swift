@@ -23,6 +23,52 @@ enum ControlWrite {
     }
   }
 
+  /// Runs `action`, which is no write; its refusal is kept all the same, but success clears no reason.
+  static func read<Result>(
+    on machine: EmulatedMachine, _ action: () throws(ControlError) -> Result
+  ) throws(Errno) -> Result {
+    do throws(ControlError) {
+      return try action()
+    } catch {
+      if error.errno != .restartSystemCall { machine.record(controlError: error) }
+      throw error.errno
+    }
+  }
+
+  /// Runs `action`, which changes something by its name alone.
+  static func change(
+    on machine: EmulatedMachine, _ action: () throws(ControlError) -> Void
+  ) throws(Errno) {
+    try read(on: machine, action)
+    machine.clearControlError()
+  }
+
+  /// Runs `action` with bytes that are taken as they are; waits for an update that runs.
+  static func take(
+    _ bytes: [UInt8], on machine: EmulatedMachine, _ action: () throws(ControlError) -> Void
+  ) throws(Errno) -> StoreOutcome {
+    do throws(Errno) {
+      try change(on: machine, action)
+      return .consumed(bytes.count)
+    } catch {
+      guard error == .restartSystemCall else { throw error }
+      return .wait(machine.updateQueue)
+    }
+  }
+
+  /// Runs `action`; where an update runs, the write waits.
+  static func afterUpdate(
+    _ machine: EmulatedMachine, _ action: () throws(ControlError) -> Void
+  ) throws(ControlError) -> ControlOutcome {
+    do throws(ControlError) {
+      try action()
+      return .done
+    } catch {
+      guard error.errno == .restartSystemCall else { throw error }
+      return .afterUpdate(machine.updateQueue)
+    }
+  }
+
   /// `word` in quotes, fit for one line: control characters replaced, cut where it is long.
   static func quoted(_ word: String) -> String {
     let printable = word.unicodeScalars.prefix(64).map { $0.value < 0x20 || $0.value == 0x7F ? "?" : String($0) }

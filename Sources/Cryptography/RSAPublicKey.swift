@@ -17,9 +17,7 @@ public struct RSAPublicKey: Sendable {
       BN_free(e)
       BN_free(n)
     }
-    guard n != nil, e != nil, builder != nil, context != nil,
-      OSSL_PARAM_BLD_push_BN(builder, clibcrypto_modulus, n) == 1,
-      OSSL_PARAM_BLD_push_BN(builder, clibcrypto_exponent, e) == 1,
+    guard n != nil, e != nil, builder != nil, context != nil, clibcrypto_push_rsa(builder, n, e) == 1,
       let parameters = OSSL_PARAM_BLD_to_param(builder)
     else { return nil }
     defer { OSSL_PARAM_free(parameters) }

@@ -1,68 +1,78 @@
 import CLibcrypto
 
-/// SHA-384 by libcrypto. A value: a copy goes on for itself.
-///
-/// Where libcrypto refuses to work (a FIPS module that did not start, no memory) the digest is empty, which equals no
-/// digest that anybody expects.
+/// SHA-384 by libcrypto. A plain value: a copy goes on for itself, and a hash under way can be put into an archive.
 public struct SHA384: Sendable {
   /// Length of a digest in bytes.
   public static let byteCount = 48
 
-  private var context = Context()
+  private var context = SHA512_CTX()
 
   /// The hash of nothing yet.
-  public init() {}
+  public init() {
+    SHA384_Init(&context)
+  }
 
   /// Adds the bytes of `buffer`.
   public mutating func update(_ buffer: UnsafeRawBufferPointer) {
-    if !isKnownUniquelyReferenced(&context) { context = Context(copying: context) }
-    context.update(buffer)
+    guard let start = buffer.baseAddress else { return }
+    SHA384_Update(&context, start, buffer.count)
   }
 
   /// The digest of everything that was added. More can be added afterwards.
-  public func finalize() -> [UInt8] { Context(copying: context).finish() }
+  public func finalize() -> [UInt8] {
+    var context = context
+    return [UInt8](unsafeUninitializedCapacity: Self.byteCount) { digest, count in
+      SHA384_Final(digest.baseAddress, &context)
+      count = Self.byteCount
+    }
+  }
 
   /// The digest of the bytes of `buffer`.
   public static func digest(of buffer: UnsafeRawBufferPointer) -> [UInt8] {
-    let context = Context()
-    context.update(buffer)
-    return context.finish()
+    var hash = SHA384()
+    hash.update(buffer)
+    return hash.finalize()
   }
 
-  /// `EVP_MD_CTX`. Only changed by who holds the one reference.
-  private final class Context: @unchecked Sendable {
-    private let raw = EVP_MD_CTX_new()
-    private var isUsable: Bool
-
-    init() {
-      isUsable = raw != nil && EVP_DigestInit_ex2(raw, Algorithm.sha384.raw, nil) == 1
-    }
-
-    init(copying other: Context) {
-      isUsable = other.isUsable && raw != nil && EVP_MD_CTX_copy_ex(raw, other.raw) == 1
-    }
-
-    deinit { EVP_MD_CTX_free(raw) }
-
-    func update(_ buffer: UnsafeRawBufferPointer) {
-      guard isUsable, let start = buffer.baseAddress else { return }
-      isUsable = EVP_DigestUpdate(raw, start, buffer.count) == 1
-    }
-
-    /// Ends the hash; the context is used up.
-    func finish() -> [UInt8] {
-      defer { isUsable = false }
-      guard isUsable else { return [] }
-      return [UInt8](unsafeUninitializedCapacity: SHA384.byteCount) { digest, count in
-        count = EVP_DigestFinal_ex(raw, digest.baseAddress, nil) == 1 ? SHA384.byteCount : 0
-      }
-    }
+  /// The digest of `bytes`.
+  public static func digest(of bytes: some Sequence<UInt8>) -> [UInt8] {
+    Array(bytes).withUnsafeBytes { digest(of: $0) }
   }
 }
 
-/// `EVP_MD`, fetched once: looking it up costs more than hashing a short text.
-struct Algorithm: @unchecked Sendable {
-  let raw: OpaquePointer?
+extension SHA384: Codable {
+  private enum Key: CodingKey {
+    case state, low, high, rest
+  }
 
-  static let sha384 = Algorithm(raw: EVP_MD_fetch(nil, "SHA2-384", nil))
+  /// Bytes of a block.
+  private static let blockSize = 128
+
+  /// The eight words, the number of bits so far, and the bytes of the block that is not full yet.
+  public func encode(to encoder: any Encoder) throws {
+    var container = encoder.container(keyedBy: Key.self)
+    var context = context
+    try container.encode(withUnsafeBytes(of: &context.h) { Array($0.bindMemory(to: UInt64.self)) }, forKey: .state)
+    try container.encode(UInt64(context.Nl), forKey: .low)
+    try container.encode(UInt64(context.Nh), forKey: .high)
+    let count = min(Int(context.num), Self.blockSize)
+    try container.encode(withUnsafeBytes(of: &context.u) { Array($0.prefix(count)) }, forKey: .rest)
+  }
+
+  /// A hash that was under way. An error where the parts are no state that a hash can have.
+  public init(from decoder: any Decoder) throws {
+    self.init()
+    let container = try decoder.container(keyedBy: Key.self)
+    let state = try container.decode([UInt64].self, forKey: .state)
+    let rest = try container.decode([UInt8].self, forKey: .rest)
+    let low = try container.decode(UInt64.self, forKey: .low)
+    guard state.count == 8, rest.count < Self.blockSize, low / 8 % UInt64(Self.blockSize) == UInt64(rest.count) else {
+      throw DecodingError.dataCorruptedError(forKey: .state, in: container, debugDescription: "no state of SHA-384")
+    }
+    withUnsafeMutableBytes(of: &context.h) { words in state.withUnsafeBytes { words.copyMemory(from: $0) } }
+    withUnsafeMutableBytes(of: &context.u) { block in rest.withUnsafeBytes { block.copyMemory(from: $0) } }
+    context.Nl = low
+    context.Nh = try container.decode(UInt64.self, forKey: .high)
+    context.num = UInt32(rest.count)
+  }
 }

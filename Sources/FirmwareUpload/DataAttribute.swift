@@ -19,7 +19,12 @@ public struct DataAttribute: BinaryAttribute {
   /// `firmware_data_write`.
   public func write(_ bytes: [UInt8], at offset: Int64, by caller: Caller) throws(Errno) -> Int {
     guard device.environment.mayWriteRawIO(caller) else { throw .notPermitted }
-    try device.withDevice { machine throws(Errno) in try machine.write(bytes, at: offset) }
+    do throws(Errno) {
+      try device.withDevice { machine throws(Errno) in try machine.write(bytes, at: offset) }
+    } catch {
+      if error == .noMemory { device.environment.observe(.pageAllocationFailed(staged: device.stagedSize)) }
+      throw error
+    }
     return bytes.count
   }
 

@@ -12,24 +12,37 @@ public struct FirmwareUploadEnvironment: Sendable {
   public var mayWriteRawIO: @Sendable (Caller) -> Bool
   /// Is told of every event; no lock is held. Must not wait for the device.
   public var observe: @Sendable (FirmwareUploadEvent) -> Void
+  /// Whether the kernel has memory for `allocation`, which is about to be made. Called with the device's lock held.
+  public var hasMemory: @Sendable (FirmwareUploadAllocation) -> Bool
 
-  /// An environment of these four.
+  /// An environment of these.
   public init(
     log: @escaping @Sendable (_ line: String) -> Void,
     schedule: @escaping @Sendable (_ work: @escaping @Sendable () -> Void) -> Void,
     mayWriteRawIO: @escaping @Sendable (Caller) -> Bool,
-    observe: @escaping @Sendable (FirmwareUploadEvent) -> Void = { _ in }
+    observe: @escaping @Sendable (FirmwareUploadEvent) -> Void = { _ in },
+    hasMemory: @escaping @Sendable (FirmwareUploadAllocation) -> Bool = { _ in true }
   ) {
     self.log = log
     self.schedule = schedule
     self.mayWriteRawIO = mayWriteRawIO
     self.observe = observe
+    self.hasMemory = hasMemory
   }
+}
+
+/// Memory that the upload class takes from the kernel.
+public enum FirmwareUploadAllocation: Hashable, Sendable {
+  /// A write to `data` needs new pages (`fw_grow_paged_buf`).
+  case pages
+  /// `loading=0` maps the pages in one piece (`fw_map_paged_buf`).
+  case mapping
 }
 
 /// A device of the firmware upload class (`struct fw_upload`): `loading`, `data`, and a worker that feeds a driver.
 ///
-/// One lock guards its state. It is not held while the driver, the log, the observer or the scheduler runs.
+/// One lock guards its state. It is not held while the driver, the log, the observer or the scheduler runs; only
+/// ``FirmwareUploadEnvironment/hasMemory`` is asked under it.
 public final class FirmwareUploadDevice: Sendable {
   /// 64 MiB: the most that can be staged.
   public static let defaultStagingLimit = 64 << 20
@@ -63,7 +76,7 @@ public final class FirmwareUploadDevice: Sendable {
     self.timeout = timeout
     self.environment = environment
     self.knowsEnable = knowsEnable
-    guarded = Unlocked(UploadStateMachine(stagingLimit: stagingLimit))
+    guarded = Unlocked(UploadStateMachine(stagingLimit: stagingLimit, hasMemory: environment.hasMemory))
   }
 
   func withMachine<Result, Failure: Error>(

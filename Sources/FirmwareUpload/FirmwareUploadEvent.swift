@@ -14,6 +14,9 @@ public enum FirmwareUploadEvent: Hashable, Sendable {
   case nothingStaged
   /// `loading=0` failed with this errno; the device accepts nothing more until it is made anew.
   case commitRefused(Errno)
+  /// A write to `data` got no page: ENOMEM; the device accepts nothing more until it is made anew. So many bytes are
+  /// staged.
+  case pageAllocationFailed(staged: Int)
   /// A write to `loading` was ignored, because an upload runs or the device accepts nothing more.
   case loadingIgnored(Int32)
   /// An upload of so many bytes has started; the worker is to come.

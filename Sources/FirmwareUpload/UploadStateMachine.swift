@@ -38,8 +38,12 @@ struct UploadStateMachine {
   var faults = FirmwareUploadFaults()
   /// `loading` and `data` accept this many bytes.
   let stagingLimit: Int
+  private let hasMemory: @Sendable (FirmwareUploadAllocation) -> Bool
 
-  init(stagingLimit: Int) { self.stagingLimit = stagingLimit }
+  init(stagingLimit: Int, hasMemory: @escaping @Sendable (FirmwareUploadAllocation) -> Bool = { _ in true }) {
+    self.stagingLimit = stagingLimit
+    self.hasMemory = hasMemory
+  }
 
   // MARK: loading
 
@@ -87,7 +91,7 @@ struct UploadStateMachine {
   }
 
   private mutating func commit() -> LoadingAction {
-    if faults.mappingFails, !staged.bytes.isEmpty {
+    if !staged.bytes.isEmpty, faults.mappingFails || !hasMemory(.mapping) {
       loadState = .aborted
       return .mappingFailed
     }
@@ -125,7 +129,7 @@ struct UploadStateMachine {
     case .done: throw .operationNotSupportedByDevice
     case .unknown, .loading, .aborted: break
     }
-    if faults.pageAllocationFails, staged.missesPages(upTo: offset &+ Int64(bytes.count)) {
+    if staged.missesPages(upTo: offset &+ Int64(bytes.count)), faults.pageAllocationFails || !hasMemory(.pages) {
       loadState = .aborted
       throw .noMemory
     }

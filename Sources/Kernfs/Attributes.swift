@@ -143,6 +143,9 @@ public protocol SnapshotFile: Sendable {
   /// The content now.
   func content() throws(Errno) -> [UInt8]
 
+  /// Where an open waits whose content got ERESTARTSYS, to be tried again when it is woken; nil when it never does.
+  var queue: WaitQueue? { get }
+
   /// Takes the bytes of one write call, whatever its offset.
   func store(_ bytes: [UInt8], by caller: Caller) throws(Errno) -> StoreOutcome
 
@@ -156,6 +159,9 @@ public protocol SnapshotFile: Sendable {
 extension SnapshotFile {
   /// As much as asked.
   public var isReadByLine: Bool { false }
+
+  /// Nobody waits.
+  public var queue: WaitQueue? { nil }
 
   /// A file that can't be written: EIO.
   public func store(_ bytes: [UInt8], by caller: Caller) throws(Errno) -> StoreOutcome { throw .ioError }

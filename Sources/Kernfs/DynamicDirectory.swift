@@ -50,6 +50,9 @@ public protocol DynamicDirectory: Sendable {
 
   /// unlink(2).
   func unlink(_ name: String, by caller: Caller) throws(Errno)
+
+  /// Where mkdir(2) and rmdir(2) wait that got ERESTARTSYS, to be tried again when it is woken; nil when they never do.
+  var queue: WaitQueue? { get }
 }
 
 extension DynamicDirectory {
@@ -63,4 +66,6 @@ extension DynamicDirectory {
   public func create(_ name: String, by caller: Caller) throws(Errno) { throw .permissionDenied }
   /// As in sysfs: EPERM.
   public func unlink(_ name: String, by caller: Caller) throws(Errno) { throw .notPermitted }
+  /// Nobody waits.
+  public var queue: WaitQueue? { nil }
 }

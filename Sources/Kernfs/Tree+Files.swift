@@ -16,16 +16,33 @@ extension Tree {
     guard let node = state.withLock({ $0.nodes[id] }), case .snapshot(let snapshot) = node.content else {
       throw .staleNFSFileHandle
     }
+    let watch = beginWatch()
     let content = try snapshot.content()
-    return try state.withLock { state throws(Errno) in
+    let file = try state.withLock { state throws(Errno) in
       guard !node.isDead else { throw .staleNFSFileHandle }
       return OpenedFile(
         id: state.open(node, flags: flags, content: content), readableLength: Int64(content.count))
     }
+    end(watch, .open, file.id, asked: Int(flags.rawValue), by: caller, .success(0))
+    return file
   }
 
   /// The same; nil, and nothing done, where the content of the file has to be made first, which may take long.
   public func openAtOnce(_ id: NodeID, flags: OpenFlags, by caller: Caller) throws(Errno) -> OpenedFile? {
+    let watch = beginWatch()
+    do throws(Errno) {
+      let file = try openUnwatched(id, flags: flags)
+      if let file { end(watch, .open, file.id, asked: Int(flags.rawValue), by: caller, .success(0)) }
+      return file
+    } catch {
+      if let watch, let node = state.withLock({ $0.nodes[id] }) {
+        end(watch, .open, node, asked: Int(flags.rawValue), by: caller, .failure(error))
+      }
+      throw error
+    }
+  }
+
+  private func openUnwatched(_ id: NodeID, flags: OpenFlags) throws(Errno) -> OpenedFile? {
     let (file, attribute) = try state.withLock { state throws(Errno) -> (OpenedFile?, (any BinaryAttribute)?) in
       guard let node = state.nodes[id], !node.isDead else { throw .staleNFSFileHandle }
       switch node.kind {
@@ -52,8 +69,19 @@ extension Tree {
     return OpenedFile(id: file.id, readableLength: attribute.readableLength)
   }
 
+  /// Where a request on the node waits that got ERESTARTSYS; nil when none ever does.
+  public func queue(of id: NodeID) -> WaitQueue? {
+    let content = state.withLock { $0.nodes[id]?.content }
+    switch content {
+    case .snapshot(let file): return file.queue
+    case .dynamicDirectory(let directory): return directory.queue
+    case .directory, .symlink, .text, .binary, nil: return nil
+    }
+  }
+
   /// The last descriptor of an open file was closed.
   public func release(_ id: OpenFileID, by caller: Caller) {
+    end(beginWatch(), .close, id, by: caller, .success(0))
     let snapshot = state.withLock { state -> (any SnapshotFile)? in
       guard let node = state.close(id) else { return nil }
       state.dropIfUnused(node)
@@ -61,6 +89,13 @@ extension Tree {
       return snapshot
     }
     snapshot?.released(by: caller.on(id))
+  }
+
+  /// The bytes of one read(2) or pread(2), as an array of their own.
+  public func bytes(
+    _ id: OpenFileID, at offset: Int64, count: Int, fromPageCache: Bool = false, by caller: Caller
+  ) throws(Errno) -> [UInt8] {
+    Array(try read(id, at: offset, count: count, fromPageCache: fromPageCache, by: caller))
   }
 
   /// read(2) and pread(2): the bytes, fewer than `count` where sysfs gives fewer; none at the end. Whoever gets them
@@ -71,6 +106,24 @@ extension Tree {
   /// - Throws: EBADF; ENODEV when the device is gone and nothing is buffered; what the attribute throws.
   public func read(
     _ id: OpenFileID, at offset: Int64, count: Int, fromPageCache: Bool = false, by caller: Caller
+  ) throws(Errno) -> ArraySlice<UInt8> {
+    guard let watch = beginWatch() else {
+      return try readUnwatched(id, at: offset, count: count, fromPageCache: fromPageCache, by: caller)
+    }
+    do throws(Errno) {
+      let bytes = try readUnwatched(id, at: offset, count: count, fromPageCache: fromPageCache, by: caller)
+      bytes.withUnsafeBytes {
+        end(watch, .read, id, at: offset, asked: count, by: caller, .success($0.count), head: $0)
+      }
+      return bytes
+    } catch {
+      end(watch, .read, id, at: offset, asked: count, by: caller, .failure(error))
+      throw error
+    }
+  }
+
+  private func readUnwatched(
+    _ id: OpenFileID, at offset: Int64, count: Int, fromPageCache: Bool, by caller: Caller
   ) throws(Errno) -> ArraySlice<UInt8> {
     let (file, isActive, event) = try openFile(id)
     guard file.flags.allowsReading else { throw .badFileDescriptor }
@@ -117,15 +170,6 @@ extension Tree {
     case .text, .directory, .dynamicDirectory, .symlink:
       throw .isDirectory
     }
-  }
-
-  /// The same, with the bytes lent to `body`.
-  public func read<Result>(
-    _ id: OpenFileID, at offset: Int64, count: Int, fromPageCache: Bool = false, by caller: Caller,
-    _ body: (UnsafeRawBufferPointer) -> Result
-  ) throws(Errno) -> Result {
-    let bytes = try read(id, at: offset, count: count, fromPageCache: fromPageCache, by: caller)
-    return bytes.withUnsafeBytes(body)
   }
 
   /// A short answer would end the file in the page cache, so this goes on to the end of what was asked.

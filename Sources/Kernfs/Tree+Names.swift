@@ -112,21 +112,27 @@ extension Tree {
   /// mkdir(2): EPERM but in dynamic directories. Counts as a lookup.
   public func makeDirectory(_ name: String, in parent: NodeID, by caller: Caller) throws(Errno) -> InodeAttributes {
     guard let dynamic = try dynamicDirectory(parent) else { throw .notPermitted }
-    try dynamic.makeDirectory(name, by: caller)
+    try journaled(TreeOperation.makeDirectory(path:), on: path(of: parent, name)) { () throws(Errno) in
+      try dynamic.makeDirectory(name, by: caller)
+    }
     return try lookup(name, in: parent)
   }
 
   /// rmdir(2): EPERM but in dynamic directories.
   public func removeDirectory(_ name: String, in parent: NodeID, by caller: Caller) throws(Errno) {
     guard let dynamic = try dynamicDirectory(parent) else { throw .notPermitted }
-    try dynamic.removeDirectory(name, by: caller)
+    try journaled(TreeOperation.removeDirectory(path:), on: path(of: parent, name)) { () throws(Errno) in
+      try dynamic.removeDirectory(name, by: caller)
+    }
     forgetDynamicChild(name, of: parent)
   }
 
   /// unlink(2): EPERM but in dynamic directories.
   public func unlink(_ name: String, in parent: NodeID, by caller: Caller) throws(Errno) {
     guard let dynamic = try dynamicDirectory(parent) else { throw .notPermitted }
-    try dynamic.unlink(name, by: caller)
+    try journaled(TreeOperation.unlink(path:), on: path(of: parent, name)) { () throws(Errno) in
+      try dynamic.unlink(name, by: caller)
+    }
     forgetDynamicChild(name, of: parent)
   }
 
@@ -138,7 +144,9 @@ extension Tree {
     let type = mode & 0o170000
     guard type == 0 || type == FileKind.regular.modeBits else { throw .notPermitted }
     guard let dynamic = try dynamicDirectory(parent) else { throw .permissionDenied }
-    try dynamic.create(name, by: caller)
+    try journaled(TreeOperation.create(path:), on: path(of: parent, name)) { () throws(Errno) in
+      try dynamic.create(name, by: caller)
+    }
     return try lookup(name, in: parent)
   }
 

@@ -9,11 +9,43 @@ extension Tree {
   public func write(
     _ id: OpenFileID, at offset: Int64, _ bytes: UnsafeRawBufferPointer, by caller: Caller
   ) throws(Errno) -> StoreOutcome {
+    try write(id, at: offset, bytes, by: caller, isRetry: false)
+  }
+
+  private func write(
+    _ id: OpenFileID, at offset: Int64, _ bytes: UnsafeRawBufferPointer, by caller: Caller, isRetry: Bool
+  ) throws(Errno) -> StoreOutcome {
+    let watch = beginWatch()
+    do throws(Errno) {
+      let outcome = try writeUnwatched(id, at: offset, bytes, by: caller, isRetry: isRetry)
+      if case .consumed(let count) = outcome {
+        end(watch, .write, id, at: offset, asked: bytes.count, by: caller, .success(count), head: bytes)
+      }
+      return outcome
+    } catch {
+      end(watch, .write, id, at: offset, asked: bytes.count, by: caller, .failure(error), head: bytes)
+      throw error
+    }
+  }
+
+  private func writeUnwatched(
+    _ id: OpenFileID, at offset: Int64, _ bytes: UnsafeRawBufferPointer, by caller: Caller, isRetry: Bool
+  ) throws(Errno) -> StoreOutcome {
     let (file, isActive, _) = try openFile(id)
     guard file.flags.allowsWriting else { throw .badFileDescriptor }
     guard offset >= 0 else { throw .invalidArgument }
     guard isActive else { throw .operationNotSupportedByDevice }
     guard !bytes.isEmpty else { return .consumed(0) }
+    if isRetry { return try store(bytes, at: offset, in: file, id, by: caller) }
+    return try journaled({ file.operation(path: $0, bytes, at: offset) }, on: path(of: file.node.id)) {
+      () throws(Errno) in
+      try store(bytes, at: offset, in: file, id, by: caller)
+    }
+  }
+
+  private func store(
+    _ bytes: UnsafeRawBufferPointer, at offset: Int64, in file: OpenFile, _ id: OpenFileID, by caller: Caller
+  ) throws(Errno) -> StoreOutcome {
     file.lock.lock()
     defer { file.lock.unlock() }
     switch file.node.content {
@@ -40,10 +72,16 @@ extension Tree {
   public func write(
     _ id: OpenFileID, at offset: Int64, _ bytes: [UInt8], by caller: Caller
   ) throws(Errno) -> StoreOutcome {
+    try write(id, at: offset, bytes, by: caller, isRetry: false)
+  }
+
+  private func write(
+    _ id: OpenFileID, at offset: Int64, _ bytes: [UInt8], by caller: Caller, isRetry: Bool
+  ) throws(Errno) -> StoreOutcome {
     // withUnsafeBytes rethrows without a type.
     let result = bytes.withUnsafeBytes { buffer -> Result<StoreOutcome, Errno> in
       do throws(Errno) {
-        return .success(try write(id, at: offset, buffer, by: caller))
+        return .success(try write(id, at: offset, buffer, by: caller, isRetry: isRetry))
       } catch {
         return .failure(error)
       }
@@ -61,23 +99,26 @@ extension Tree {
     completion: @escaping @Sendable (Result<Int, Errno>) -> Void
   ) -> PendingWrite? {
     let pending = PendingWrite(completion)
-    attempt(pending) { [self] () throws(Errno) in try write(id, at: offset, bytes, by: caller) }
+    attempt(pending) { [self] isRetry throws(Errno) in
+      try write(id, at: offset, bytes, by: caller, isRetry: isRetry)
+    }
     return pending.isFinished ? nil : pending
   }
 
   private func attempt(
-    _ pending: PendingWrite, _ store: @escaping @Sendable () throws(Errno) -> StoreOutcome
+    _ pending: PendingWrite, isRetry: Bool = false,
+    _ store: @escaping @Sendable (_ isRetry: Bool) throws(Errno) -> StoreOutcome
   ) {
     // The ticket is older than the decision to wait, so a wake-up in between is not lost.
     let ticket = WaitTicket.now()
     do throws(Errno) {
-      switch try store() {
+      switch try store(isRetry) {
       case .consumed(let count):
         pending.finish(.success(count))
       case .wait(let queue):
         pending.sleep()
         queue.park(since: ticket) { [self] in
-          if pending.wakeUp() { attempt(pending, store) }
+          if pending.wakeUp() { attempt(pending, isRetry: true, store) }
         }
       }
     } catch {
@@ -141,6 +182,17 @@ public final class PendingWrite: Sendable {
   fileprivate func finish(_ result: Result<Int, Errno>) {
     state.withLock { $0 = .finished }
     completion(result)
+  }
+}
+
+extension OpenFile {
+  /// The write as a journal has it.
+  fileprivate func operation(path: String, _ bytes: UnsafeRawBufferPointer, at offset: Int64) -> TreeOperation {
+    guard case .binary = node.content else {
+      return .write(path: path, offset: offset, bytes: [UInt8](bytes.prefix(pageSize)))
+    }
+    let position = flags.contains(.append) ? lock.withLock { appendPosition } : offset
+    return .data(path: path, offset: position, count: min(bytes.count, pageSize))
   }
 }
 

@@ -33,10 +33,17 @@ public final class Tree: Sendable {
   let state: Guarded<State>
   let clock: @Sendable () -> Timestamp
   private let observer = Guarded(Observer())
+  let watcher = Guarded<(any OperationWatcher)?>(nil)
+  let journal = Guarded(Journal())
 
   /// Who is told of changes. A function that stood in ``Guarded`` by itself would be wrapped once more at each look at it.
   private struct Observer {
     var observe: (@Sendable (TreeChange) -> Void)?
+  }
+
+  /// Who keeps a journal of what clients do; in a structure for the same reason.
+  struct Journal {
+    var record: (@Sendable (TreeOperation) -> Void)?
   }
 
   /// The tree of `root`, whose nodes belong to `uid` and `gid`; `clock` gives the time of day for inode times.

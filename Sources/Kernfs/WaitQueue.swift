@@ -1,4 +1,10 @@
 import Basics
+import SystemPackage
+
+extension Errno {
+  /// `ERESTARTSYS`: the request has to wait and to be made again, from the start. As in the kernel no caller ever sees it.
+  public static let restartSystemCall = Errno(rawValue: 512)
+}
 
 /// A moment among all wake-ups of all queues: what was woken later than it can be told from what was woken before.
 public struct WaitTicket: Hashable, Sendable {

@@ -6,11 +6,10 @@ import SystemPackage
 extension KernfsFilesystem {
   /// Opens a file by the rules of sysfs.
   public func open(_ request: consuming Request<Op.Open>) {
-    let (node, caller) = (request.treeNode, request.caller())
     let flags = Kernfs.OpenFlags(rawValue: request.operation.flags.rawValue)
     do throws(Errno) {
-      if let file = try tree.openAtOnce(node, flags: flags, by: caller) {
-        answer(request, file)
+      if let file = try tree.openAtOnce(request.treeNode, flags: flags, by: request.caller()) {
+        reply(to: request, with: file)
         return
       }
     } catch {
@@ -20,16 +19,25 @@ extension KernfsFilesystem {
     // The content can take long to make, a trace of many records above all.
     let kept = request.keep()
     changes.afterwards { [self] in
-      let opened = Result { () throws(Errno) in try tree.open(node, flags: flags, by: caller) }
-      guard let request = kept.take() else { return }
-      switch opened {
-      case .success(let file): answer(request, file)
+      if let request = kept.take() { openWithContent(request) }
+    }
+  }
+
+  /// Opens a file whose content is made now, and may have to wait.
+  private func openWithContent(_ request: consuming Request<Op.Open>) {
+    let flags = Kernfs.OpenFlags(rawValue: request.operation.flags.rawValue)
+    let (tree, node, caller) = (tree, request.treeNode, request.caller())
+    answer(request) { () throws(Errno) in
+      try tree.open(node, flags: flags, by: caller)
+    } _: { [self] request, result in
+      switch result {
+      case .success(let file): reply(to: request, with: file)
       case .failure(let error): request.reply(error: error)
       }
     }
   }
 
-  private func answer(_ request: consuming Request<Op.Open>, _ file: OpenedFile) {
+  private func reply(to request: consuming Request<Op.Open>, with file: OpenedFile) {
     guard file.readableLength > 0 else {
       request.reply(opened: Opened(file))
       return

@@ -63,12 +63,14 @@ extension KernfsFilesystem {
 
   /// EPERM but in dynamic directories.
   public func mkdir(_ request: consuming Request<Op.Mkdir>) {
-    do throws(Errno) {
-      let attributes = try tree.makeDirectory(
-        request.operation.name, in: request.treeNode, by: request.caller())
-      request.reply(entry: FuseKit.Entry(attributes))
-    } catch {
-      request.reply(error: error)
+    let (tree, name, parent, caller) = (tree, request.operation.name, request.treeNode, request.caller())
+    answer(request) { () throws(Errno) in
+      try tree.makeDirectory(name, in: parent, by: caller)
+    } _: { request, result in
+      switch result {
+      case .success(let attributes): request.reply(entry: FuseKit.Entry(attributes))
+      case .failure(let error): request.reply(error: error)
+      }
     }
   }
 
@@ -84,11 +86,14 @@ extension KernfsFilesystem {
 
   /// EPERM but in dynamic directories.
   public func rmdir(_ request: consuming Request<Op.Rmdir>) {
-    do throws(Errno) {
-      try tree.removeDirectory(request.operation.name, in: request.treeNode, by: request.caller())
-      request.replyDone()
-    } catch {
-      request.reply(error: error)
+    let (tree, name, parent, caller) = (tree, request.operation.name, request.treeNode, request.caller())
+    answer(request) { () throws(Errno) in
+      try tree.removeDirectory(name, in: parent, by: caller)
+    } _: { request, result in
+      switch result {
+      case .success: request.replyDone()
+      case .failure(let error): request.reply(error: error)
+      }
     }
   }
 

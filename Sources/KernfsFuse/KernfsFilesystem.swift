@@ -25,6 +25,34 @@ public final class KernfsFilesystem: FuseFilesystem {
     tree.setObserver { [changes] in changes.announce($0) }
   }
 
+  /// Answers a request by what `attempt` gives. Where it gives ERESTARTSYS, it is tried again when the node's queue is
+  /// woken; the caller can be interrupted meanwhile.
+  func answer<Operation, Value: Sendable>(
+    _ request: consuming Request<Operation>, _ attempt: @escaping @Sendable () throws(Errno) -> Value,
+    _ reply: @escaping @Sendable (consuming Request<Operation>, Result<Value, Errno>) -> Void
+  ) {
+    // Older than the attempt, so a wake-up in between is not lost.
+    let ticket = WaitTicket.now()
+    let node = request.treeNode
+    do throws(Errno) {
+      let value = try attempt()
+      reply(request, .success(value))
+    } catch {
+      guard error == .restartSystemCall else {
+        reply(request, .failure(error))
+        return
+      }
+      guard let queue = tree.queue(of: node) else {
+        reply(request, .failure(.interrupted))
+        return
+      }
+      let parked = request.park()
+      queue.park(since: ticket) { [self] in
+        if let request = parked.take() { answer(request, attempt, reply) }
+      }
+    }
+  }
+
   /// The mount is gone.
   public func stop() {
     tree.setObserver(nil)

@@ -25,8 +25,8 @@ extension EmulatedMachine {
         "seam_ready": silicon.machine.seamExtend.seamReady ? "1" : "0",
         "lps": "\(options.lps)",
         "online": cpuList(host.onlineCPUs),
-        "tds": "0",
-        "open_builds": "0",
+        "tds": "\(host.tds.byName.count)",
+        "open_builds": "\(host.tds.openBuilds)",
       ]
       return report
     }
@@ -69,6 +69,9 @@ extension EmulatedMachine {
     return trace.jsonLines
   }
 
+  /// How many records the trace has had since the machine was made, those that it does not keep any more included.
+  public var traceCount: Int { lock.withLock { trace.total } }
+
   /// `last_error`
   public func lastControlError() -> String { lock.withLock { controlError.isEmpty ? "" : controlError + "\n" } }
 
@@ -94,7 +97,7 @@ extension EmulatedMachine {
       if online {
         try host.takeOnline(cpu, door: silicon)
       } else {
-        try host.takeOffline(cpu)
+        try host.takeOffline(cpu, door: silicon)
       }
     } catch {
       throw .refused(error, "cpu/\(cpu)/online: \(Self.hotplugRefusal(online: online, cpu: cpu, error))")
@@ -129,7 +132,8 @@ extension EmulatedMachine {
         powerState = "on"
       case .kexec: powerState = "kexec"
       }
-      trace.note("power", [("event", .text(event.rawValue))], time: now)
+      trace.note("power", [("power", .text(event.rawValue))], time: now)
+      operations.note("power", [("power", .text(event.rawValue))])
       if isUpdating { abandonUpdate(at: event) }
       thaw()
       bootHost(event.rawValue)

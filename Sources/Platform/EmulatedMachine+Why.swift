@@ -10,7 +10,7 @@ extension EmulatedMachine {
     var why = Why(sentence: "", result: "success", next: "-")
     why.stage = Self.word(for: record.stage)
     if let error = profile.uploadError(for: record.errno) { why.result = "transferring:\(error.name)" }
-    if record.isTDXLost { why.lost = .module }
+    if record.isTDXLost || record.overlooked != nil { why.lost = host.tds.byName.isEmpty ? .module : .tds }
     if let cause = record.cause {
       why.lp = cause.lp
       why.leaf = cause.leaf.name
@@ -23,7 +23,6 @@ extension EmulatedMachine {
       case .invalidOpcode: why.pseudoStatus = "#UD 0x\(String(cause.status.rawValue, radix: 16))"
       }
     }
-    if record.overlooked != nil { why.lost = .module }
     guard record.errno != nil else {
       why.sentence = success(record)
       if record.overlooked != nil { why.next = "reboot (echo reboot > .tdxfs/power)" }
@@ -79,7 +78,7 @@ extension EmulatedMachine {
     if let overlooked = record.overlooked {
       text +=
         "; but TDH.SYS.UPDATE failed (\(overlooked.status.symbol)), which kernel \(profile.name) does not notice, "
-        + "because it keeps the status in 32 bits: the module is not ready, and TDX is lost"
+        + "because it keeps the status in 32 bits: the module is not ready, and TDX is lost" + lostTDs
     }
     if silicon.machine.residentProgram?.versionSource == .unknown {
       text += "; version not known: the image carries none, \(new) is made of its major SVN"
@@ -101,20 +100,48 @@ extension EmulatedMachine {
         return "TDX was lost by an earlier update, so this one could not begin\(because)"
       }
       let givenUp = record.wasInitialized && !host.isModuleInitialized
-      return "TDX module \(record.oldVersion) refused to shut down; nothing was lost\(because)"
+      return "TDX module \(record.oldVersion) refused to shut down; nothing was lost\(because)\(sensitiveTDs(cause))"
         + (givenUp ? "; kernel \(profile.name) gives it up all the same, until an update succeeds" : "")
     case .lockStep(.cpuInstall):
-      return "the P-SEAMLDR refused the image after the old module was shut down, so TDX is lost\(because)"
+      return "the P-SEAMLDR refused the image after the old module was shut down, so TDX is lost\(lostTDs)\(because)"
     case .lockStep(.cpuInit), .lockStep(.runUpdate):
       if !record.offlineCPUs.isEmpty {
         let list = record.offlineCPUs.map(String.init).joined(separator: ", ")
         let noun = record.offlineCPUs.count == 1 ? "CPU \(list) was" : "CPUs \(list) were"
-        return "\(noun) offline, which this kernel does not check, so TDX is lost\(because)"
+        return "\(noun) offline, which this kernel does not check, so TDX is lost\(lostTDs)\(because)"
       }
-      return "the new module did not start, so TDX is lost\(because)"
-    case .lockStep, .refresh, .done, .preflight:
+      return "the new module did not start, so TDX is lost\(lostTDs)\(because)"
+    case .refresh:
+      return
+        "the new module runs, but the kernel could not read its metadata again at \(cause.leaf.name), tells of failure "
+        + "and keeps what it knew of the old one\(because)"
+    case .lockStep, .done, .preflight:
       return "the update failed at \(cause.leaf.name)\(because)"
     }
+  }
+
+  /// `, and with it the TDs a, b and c`, where a lost module took TDs with it.
+  private var lostTDs: String {
+    let names = host.tds.inOrder.map(\.name)
+    return names.isEmpty ? "" : ", and with it \(names.count == 1 ? "the TD" : "the TDs") \(Self.list(names))"
+  }
+
+  /// Which TDs made TDH.SYS.SHUTDOWN refuse with UPDATE_COMPATIBILITY_SENSITIVE, where that is what it said. Details_L2 bit
+  /// 0: builds or interrupted migrations (tdx-module.md 9).
+  private func sensitiveTDs(_ cause: SEAMCALLFailure) -> String {
+    guard cause.status.code == .updateCompatibilitySensitive else { return "" }
+    let isBuild = cause.status.details & 0xFFFF == 0
+    let names = host.tds.inOrder.filter { isBuild ? $0.isOpenBuild : $0.isMigrationInterrupted }.map(\.name)
+    guard !names.isEmpty else { return "" }
+    return isBuild ? "; being built: \(Self.list(names))" : "; in an interrupted migration: \(Self.list(names))"
+  }
+
+  /// `a, b and c`; of more than ten names the rest is counted.
+  static func list(_ names: [String]) -> String {
+    let shown = names.prefix(10)
+    guard names.count <= 10 else { return shown.joined(separator: ", ") + " and \(names.count - 10) more" }
+    guard let last = shown.last, shown.count > 1 else { return shown.joined() }
+    return shown.dropLast().joined(separator: ", ") + " and " + last
   }
 
   /// TDH.SYS.SHUTDOWN with bit 16 to a module that takes all of RCX as a version.

@@ -24,6 +24,10 @@ public final class EmulatedMachine: @unchecked Sendable {
   public let seed: UInt64
   /// Called after the machine was powered on anew, without any lock held: the file tree has to be made anew.
   public var onPowerOn: (@Sendable () -> Void)?
+  /// What clients do with the files; off unless asked for.
+  public let operations = OperationLog()
+  /// Called with whether clients are to be watched.
+  public var onWatch: (@Sendable (Bool) -> Void)?
 
   let clock: any MachineClock
   let signers: TrustedSigners
@@ -32,6 +36,8 @@ public final class EmulatedMachine: @unchecked Sendable {
   let idle = WaitQueue()
   let worker = Worker()
   let frozen = Guarded<FrozenView?>(nil)
+  /// The fault plans. A lock of its own, inside all others.
+  let faults = Guarded(FaultTable())
   /// Whether ``frozen`` holds something, for the many looks at it that find nothing.
   let isFrozen = Atomic(false)
 
@@ -45,14 +51,41 @@ public final class EmulatedMachine: @unchecked Sendable {
   /// Counts power-ons and kexecs: an update that began before the last one has nothing left to work on.
   var bootNumber: UInt64 = 0
   var isUpdating = false
+  /// The update that is under way.
+  var installation: Installation?
+  /// Counts the updates that were begun: each has an order of its own with `order=seed`.
+  var updateNumber: UInt64 = 0
+  /// In place of `order=`: the schedule of the update of this number.
+  var scheduleOverride: (@Sendable (UInt64) -> UpdateSchedule)?
+  /// Called after each step of an update, without any lock held: for who watches what can be seen in the middle of one.
+  var onStep: (@Sendable () -> Void)?
+
+  /// What does not change while a machine lives.
+  private struct Parts {
+    var options: MachineOptions
+    var profile: ABIProfile
+    var signers: TrustedSigners
+    var release: ModuleRelease
+    var seed: UInt64
+    var clock: any MachineClock
+  }
+
+  private init(_ parts: Parts, silicon state: SiliconState) {
+    options = parts.options
+    profile = parts.profile
+    signers = parts.signers
+    release = parts.release
+    seed = parts.seed
+    clock = parts.clock
+    silicon = Silicon(state, faults: faults, clock: parts.clock)
+    host = LinuxHost(profile: profile, configuration: Self.hostConfiguration(options), now: { 0 })
+  }
 
   /// Powers a machine on. What the options ask for and no machine can be is refused in one sentence.
-  public init(
-    options: MachineOptions, clock: any MachineClock = MonotonicClock(),
+  public convenience init(
+    options: MachineOptions, clock: (any MachineClock)? = nil,
     readFile: (String) throws -> String = { _ in throw Errno.noSuchFileOrDirectory }
   ) throws(OptionError) {
-    self.options = options
-    self.clock = clock
     guard let profile = ABIProfile.named(options.abi), let release = ReleaseTable.release(options.effectiveModule)
     else {
       throw OptionError("there is no kernel \(options.abi) or no module \(options.effectiveModule)")
@@ -61,20 +94,46 @@ public final class EmulatedMachine: @unchecked Sendable {
       throw OptionError(
         "alias=\(Alias.sysFirmware.rawValue) needs layout=sys: the device's directory has no place for it")
     }
-    self.profile = profile
-    self.release = release
+    let signers: TrustedSigners
     do {
       signers = try TrustedSigners(list: options.keys, readFile: readFile)
     } catch {
       throw OptionError("keys=\(options.keys): \(error)")
     }
     var generator = SystemRandomNumberGenerator()
-    seed = options.seed ?? generator.next()
+    let seed = options.seed ?? generator.next()
     let state = try Self.powerOnSilicon(options: options, release: release, signers: signers, seed: seed)
-    silicon = Silicon(state)
-    host = LinuxHost(
-      profile: profile, configuration: Self.hostConfiguration(options), now: { 0 })
+    self.init(
+      Parts(
+        options: options, profile: profile, signers: signers, release: release, seed: seed,
+        clock: clock ?? options.clock.make()), silicon: state)
     bootHost("power-on")
+  }
+
+  /// A machine like `other` in the state `state`, with a clock of its own; its trace, `why` and fault plans begin anew. Where
+  /// an update is under way in `state`, it stands still until somebody goes on with it.
+  public convenience init(like other: EmulatedMachine, in state: MachineState) {
+    self.init(
+      Parts(
+        options: other.options, profile: other.profile, signers: other.signers, release: other.release,
+        seed: other.seed, clock: other.options.clock.make()), silicon: state.silicon)
+    host = state.host
+    installation = state.installation
+    isUpdating = state.installation != nil
+    updateNumber = state.updateNumber
+    silicon.refusals = state.refusals
+    frozen.withLock { $0 = state.frozen }
+    bootNumber = 1
+    observeSilicon(from: clock.microseconds())
+  }
+
+  /// Silicon and kernel, as one value. Between any two steps of an update, too.
+  public var state: MachineState {
+    lock.withLock {
+      MachineState(
+        silicon: silicon.state, host: host, installation: installation, updateNumber: updateNumber,
+        refusals: silicon.refusals, frozen: frozen.withLock { $0 })
+    }
   }
 
   /// Hardware after MCHECK, with the BIOS's module loaded.
@@ -123,11 +182,17 @@ public final class EmulatedMachine: @unchecked Sendable {
         ("abi", .text(profile.name)),
         ("module", .text(silicon.machine.residentProgram?.version.description ?? "-")),
         ("tdx_host", .text(host.device == nil ? "absent" : "present")), ("seamcalls", .number(calls)),
+        ("options", .text(options.text(seed: seed))),
       ], time: clock.microseconds() &- start)
+    observeSilicon(from: start)
+  }
+
+  /// SEAMCALLs go into the trace; time counts from `start`. `lock` is held, or nobody else knows the machine yet.
+  private func observeSilicon(from start: UInt64) {
+    let clock = self.clock
+    host.log.now = { clock.microseconds() &- start }
     // The silicon lives no longer than the machine, which alone has it.
-    silicon.observer = { [unowned(unsafe) self] record in
-      trace.append(record, time: clock.microseconds() &- start)
-    }
+    silicon.observer = { [unowned(unsafe) self] record in trace.append(record, time: record.begin &- start) }
     self.start = start
   }
 
@@ -136,4 +201,21 @@ public final class EmulatedMachine: @unchecked Sendable {
 
   /// Microseconds since power-on.
   var now: UInt64 { clock.microseconds() &- start }
+}
+
+/// What a machine is at a moment, but for its journal, `why` and fault plans: silicon and kernel. A value: a copy is a
+/// snapshot.
+public struct MachineState: Sendable {
+  /// Hardware and firmwares.
+  public var silicon: SiliconState
+  /// The kernel.
+  public var host: LinuxHost
+  /// The update that is under way.
+  var installation: Installation?
+  /// Updates that were begun.
+  var updateNumber: UInt64
+  /// What firmwares said of refused calls of this update.
+  var refusals: [SEAMCALLRefusal]
+  /// What readers see during the update.
+  var frozen: FrozenView?
 }

@@ -20,12 +20,18 @@ extension EmulatedMachine: HostView {
 
   /// `seamldr_version`, as it was before a running update.
   public func seamldrVersion() throws(Errno) -> ModuleVersion {
-    try reading({ $0.seamldrVersion }) { host throws(Errno) in try host.seamldrVersion(door: silicon) }
+    try reading({ $0.seamldrVersion }) { host throws(Errno) in
+      journal(reading: profile.files.first { if case .seamldrVersion = $0.content { true } else { false } })
+      return try host.seamldrVersion(door: silicon)
+    }
   }
 
   /// `num_remaining_updates`, as it was before a running update.
   public func numRemainingUpdates() throws(Errno) -> UInt32 {
-    try reading({ $0.numRemainingUpdates }) { host throws(Errno) in try host.numRemainingUpdates(door: silicon) }
+    try reading({ $0.numRemainingUpdates }) { host throws(Errno) in
+      journal(reading: profile.files.first { $0.content == .numRemainingUpdates })
+      return try host.numRemainingUpdates(door: silicon)
+    }
   }
 
   /// `compat_capable`, as it was before a running update.
@@ -60,10 +66,9 @@ extension EmulatedMachine: HostView {
 
   /// Keeps what is visible now for all readers. `lock` is held.
   func freeze() {
-    // Nobody asked the P-SEAMLDR here, so these calls are left out of the trace.
-    let observer = silicon.observer
-    silicon.observer = nil
-    defer { silicon.observer = observer }
+    // Nobody asked the P-SEAMLDR here, so these calls are left out of the trace, and no fault acts at them.
+    silicon.isUnobserved = true
+    defer { silicon.isUnobserved = false }
     let log = host.log
     let view = FrozenView(
       version: Result { () throws(Errno) in try host.version() },

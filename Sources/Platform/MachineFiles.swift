@@ -60,9 +60,14 @@ public final class MachineFiles: Sendable {
       }
       extra
     }
+    tree.setJournal { [weak machine] operation in machine?.journal(operation) }
     addDevice()
     machine.onPowerOn = { [weak self] in self?.renewDevice() }
+    machine.onWatch = { [tree, operations = machine.operations] isOn in tree.setWatcher(isOn ? operations : nil) }
   }
+
+  /// Whether no upload runs.
+  public var isUploadIdle: Bool { uploadDevice.map { $0.progress == .idle } ?? true }
 
   /// The upload device there is now.
   var uploadDevice: FirmwareUploadDevice? { device.withLock { $0.upload } }
@@ -125,6 +130,12 @@ public final class MachineFiles: Sendable {
         log: { machine.appendLog($0) },
         schedule: { machine.worker.schedule($0) },
         mayWriteRawIO: environment.mayWriteRawIO,
-        observe: { machine.observe($0, boot: boot) }))
+        observe: { machine.observe($0, boot: boot) },
+        hasMemory: { allocation in
+          switch allocation {
+          case .pages: machine.hasPages(in: .receive)
+          case .mapping: machine.hasPages(in: .prepare)
+          }
+        }))
   }
 }

@@ -28,6 +28,14 @@ public enum Erratum: String, CaseIterable, Sendable {
   case seamretInvdVMCS = "seamret_invd_vmcs"
 }
 
+/// In which order the LPs run in each lock-step state of an update.
+public enum LPOrder: String, CaseIterable, Sendable {
+  /// 0, 1, 2…
+  case ascending
+  /// As the machine's seed says, in each state and update anew.
+  case seed
+}
+
 /// What a machine is made of: the options of a mount that are about the machine (DESIGN.md section 5, "Mount").
 public struct MachineOptions: Equatable, Sendable {
   /// `abi=`: the kernel's ABI profile.
@@ -58,6 +66,10 @@ public struct MachineOptions: Equatable, Sendable {
   public var aliases: Set<Alias> = []
   /// `seed=`: nil for a random one.
   public var seed: UInt64?
+  /// `clock=`.
+  public var clock = ClockKind.real
+  /// `order=`.
+  public var order = LPOrder.ascending
   /// `control=`: whether there is a control directory.
   public var control = true
 
@@ -86,8 +98,7 @@ public struct MachineOptions: Equatable, Sendable {
   /// The names of the options that are about the machine.
   public static let names = [
     "abi", "device", "layout", "cpu", "module", "seamldr", "lps", "memory", "updates", "keys", "erratum",
-    "td_preserving",
-    "alias", "seed", "control",
+    "td_preserving", "alias", "seed", "clock", "order", "control",
   ]
 
   /// Takes the option `name=value`; false when the name is none of ``names``.
@@ -138,6 +149,8 @@ public struct MachineOptions: Equatable, Sendable {
         })
     case "td_preserving": tdPreserving = try Self.onOff(name, value)
     case "control": control = try Self.onOff(name, value)
+    case "clock": clock = try Self.choice(name, value)
+    case "order": order = try Self.choice(name, value)
     case "seed":
       guard let number = UInt64(value) else {
         throw OptionError("seed=\(value): a number from 0 to 18446744073709551615 is needed")
@@ -161,6 +174,8 @@ public struct MachineOptions: Equatable, Sendable {
     case "erratum": Erratum.allCases.map(\.rawValue).joined(separator: ":")
     case "alias": Alias.allCases.map(\.rawValue).joined(separator: ":")
     case "td_preserving", "control": "on|off"
+    case "clock": ClockKind.allCases.map(\.rawValue).joined(separator: "|")
+    case "order": LPOrder.allCases.map(\.rawValue).joined(separator: "|")
     case "seed": "N"
     default: "NAME"
     }

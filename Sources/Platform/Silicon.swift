@@ -1,6 +1,8 @@
+import Basics
 import ModuleImage
 import PSEAMLDR
 import SEAM
+import TDXHost
 import TDXModule
 
 /// The processor package side of a machine: the hardware and both firmwares, behind the one door that the host kernel
@@ -22,6 +24,12 @@ public struct SEAMCALLRecord: Sendable, Equatable {
   public var input: Registers
   /// What came out.
   public var result: SEAMCALLResult
+  /// The machine's clock when it began, in microseconds.
+  public var begin: UInt64
+  /// How long it took, in microseconds.
+  public var duration: UInt64
+  /// The fault plans that acted at it.
+  public var plans: [String]
 }
 
 /// A SEAMCALL that was refused, and why, for people.
@@ -39,19 +47,30 @@ public struct SEAMCALLRefusal: Sendable, Equatable {
 /// Not thread-safe: whoever holds the machine's lock may use it.
 public final class Silicon: SEAMCALLDoor {
   // Apart, because a firmware changes itself and the machine in one call.
-  @exclusivity(unchecked) private(set) var machine: Machine
+  @exclusivity(unchecked) var machine: Machine
   @exclusivity(unchecked) private(set) var loader: PSEAMLDR
-  @exclusivity(unchecked) private(set) var module: TDXModule
+  @exclusivity(unchecked) var module: TDXModule
   /// Called with every SEAMCALL that was executed.
   public var observer: ((SEAMCALLRecord) -> Void)?
   /// Calls that a firmware refused, with its reason for people, since this was emptied last.
   public var refusals: [SEAMCALLRefusal] = []
+  /// The stage of the update that makes the next calls; nil for all other calls.
+  var stage: FaultPlan.Stage?
+  /// Nothing goes wrong and nobody is told: for looks at the machine that are no calls of its kernel.
+  var isUnobserved = false
+  private let faults: Guarded<FaultTable>
+  private let clock: any MachineClock
 
-  /// Silicon in the state `state`.
-  public init(_ state: SiliconState) {
+  /// Silicon in the state `state`, at whose door the plans of `faults` act, and whose calls take the time of `clock`.
+  public init(
+    _ state: SiliconState, faults: Guarded<FaultTable> = Guarded(FaultTable()),
+    clock: any MachineClock = MonotonicClock()
+  ) {
     machine = state.machine
     loader = state.loader
     module = state.module
+    self.faults = faults
+    self.clock = clock
   }
 
   /// All of it as one value.
@@ -66,15 +85,28 @@ public final class Silicon: SEAMCALLDoor {
 
   /// Executes SEAMCALL on the logical processor `lp`.
   public func seamcall(_ registers: Registers, on lp: Int) -> SEAMCALLResult {
-    let result = execute(registers, on: lp)
-    if let reason = refusalReason(registers, result), refusals.count < Self.keptRefusals {
+    if isUnobserved { return execute(registers, on: lp) }
+    let begin = clock.microseconds()
+    let leaf = Leaf(rax: registers.rax)
+    let (actions, hasPlans) = faults.withLock { table in
+      (table.actions(at: .call(FaultCall(leaf: leaf, lp: lp, stage: stage))), !table.entries.isEmpty)
+    }
+    let result = actions.isEmpty ? execute(registers, on: lp) : execute(registers, on: lp, with: actions)
+    clock.spend(leaf.virtualDuration)
+    if hasPlans { faults.withLock { $0.ended(leaf, isSuccess: result.linuxStatus == 0) } }
+    if let reason = injectedReason(actions, input: registers) ?? refusalReason(registers, result),
+      refusals.count < Self.keptRefusals
+    {
       refusals.append(SEAMCALLRefusal(lp: lp, rax: registers.rax, reason: reason))
     }
-    observer?(SEAMCALLRecord(lp: lp, input: registers, result: result))
+    observer?(
+      SEAMCALLRecord(
+        lp: lp, input: registers, result: result, begin: begin, duration: clock.microseconds() &- begin,
+        plans: actions.map(\.plan)))
     return result
   }
 
-  private func execute(_ registers: Registers, on lp: Int) -> SEAMCALLResult {
+  func execute(_ registers: Registers, on lp: Int) -> SEAMCALLResult {
     var registers = registers
     switch machine.route(rax: registers.rax) {
     case .loader:
@@ -115,12 +147,13 @@ public final class Silicon: SEAMCALLDoor {
     return module.isDead ? module.lastDiagnostic ?? "the module stopped" : "no TDX module is loaded"
   }
 
-  /// Host memory; what lies in the SEAM range reads as all ones, as the hardware's abort page.
+  /// Host memory; what lies in the SEAM range reads as all ones, as the hardware's abort page, and what was written under a
+  /// private KeyID as zeros.
   public func readPhysical(_ hpa: UInt64, count: Int) -> [UInt8] {
     guard !machine.overlapsSEAMRange(hpa, size: UInt64(clamping: count)) else {
       return [UInt8](repeating: 0xFF, count: max(0, count))
     }
-    return machine.memory.read(hpa, count: count)
+    return machine.memory.hostRead(hpa, count: count)
   }
 
   /// Host memory; what lies in the SEAM range reads as all ones.
@@ -129,11 +162,24 @@ public final class Silicon: SEAMCALLDoor {
     return machine.memory.words(at: hpa)
   }
 
-  /// Host memory; writes into the SEAM range are dropped.
+  /// Host memory; writes into the SEAM range, and over what was written under a private KeyID, are dropped.
   public func writePhysical(_ bytes: [UInt8], at hpa: UInt64) {
     guard !machine.overlapsSEAMRange(hpa, size: UInt64(bytes.count)) else { return }
-    machine.memory.write(bytes, at: hpa)
+    machine.memory.hostWrite(bytes, at: hpa)
   }
+
+  /// A page of zeros takes no room; dropped where ``writePhysical(_:at:)`` is.
+  public func clearPage(_ hpa: UInt64) {
+    guard !machine.overlapsSEAMRange(hpa, size: UInt64(PhysicalMemory.pageSize)),
+      machine.memory.page(at: hpa)?.isPrivate != true
+    else { return }
+    machine.memory.setPage(nil, at: hpa)
+  }
+}
+
+extension Silicon: InterruptDoor {
+  /// An interrupt of the host's, at `lp`.
+  public func sendInterrupt(to lp: Int) { machine.sendInterrupt(to: lp) }
 }
 
 extension Silicon: GuestDoor {
@@ -148,4 +194,7 @@ extension Silicon: GuestDoor {
     machine.guests[tdvpr]?.outcomes = []
     return outcomes
   }
+
+  /// Forgets what its software had still to do.
+  public func forgetGuest(ofVCPU tdvpr: UInt64) { machine.guests[tdvpr] = nil }
 }

@@ -82,7 +82,8 @@ extension EmulatedMachine {
       case .started(let size): trace.note("upload", [name, ("bytes", .number(size))], time: now)
       case .ended(let failure):
         trace.note("upload-end", [name, ("result", .text(failure?.text ?? "success"))], time: now)
-      case .loadingBegan, .loadingGivenUp, .unexpectedValue, .nothingStaged, .commitRefused, .loadingIgnored, .entered,
+      case .loadingBegan, .loadingGivenUp, .unexpectedValue, .nothingStaged, .commitRefused, .pageAllocationFailed,
+        .loadingIgnored, .entered,
         .transferred, .idle, .cancelled:
         return
       }

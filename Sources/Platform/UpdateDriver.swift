@@ -18,13 +18,16 @@ final class UpdateDriver: FirmwareUploadDriver {
   }
 
   func prepare(image: [UInt8]) throws(FirmwareUploadError) {
+    machine.enter(.prepare, boot: boot)
     try cancelFlag.withLock { flag throws(FirmwareUploadError) in try flag.prepare() }
+    machine.leave(.prepare)
   }
 
   /// The whole image at once; the offset is not looked at.
   func write(image: [UInt8], offset: Int) throws(FirmwareUploadError) -> Int {
+    let hasMemory = machine.enter(.transfer, boot: boot)
     try cancelFlag.withLock { flag throws(FirmwareUploadError) in try flag.write() }
-    let errno = machine.install(image, boot: boot)
+    let errno = machine.install(image, boot: boot, hasMemory: hasMemory)
     if let error = machine.profile.uploadError(for: errno) { throw error }
     return image.count - offset
   }
@@ -36,64 +39,11 @@ final class UpdateDriver: FirmwareUploadDriver {
 }
 
 extension EmulatedMachine {
-  /// `seamldr_install_module` on the upload worker: steps the update, with the lock held for one SEAMCALL at a time.
-  /// A device of an earlier boot has nothing to install on.
-  func install(_ image: [UInt8], boot: UInt64) -> Errno? {
-    lock.lock()
-    guard boot == bootNumber else {
-      lock.unlock()
-      return .operationNotSupportedByDevice
-    }
-    isUpdating = true
-    freeze()
-    silicon.refusals = []
-    var update = ModuleUpdate(image: image, host: host)
-    trace.note("update-start", [("bytes", .number(image.count))], time: now)
-    while boot == bootNumber {
-      if case .finished(let record) = update.step(host: &host, door: silicon) {
-        finish(record)
-        lock.unlock()
-        idle.wake()
-        return record.errno
-      }
-      lock.unlock()
-      lock.lock()
-    }
-    // The machine was powered on anew meanwhile: there is nobody left to whom the result could matter.
-    lock.unlock()
-    return .operationNotSupportedByDevice
-  }
-
-  /// The power goes in the middle of an update. `lock` is held.
-  func abandonUpdate(at event: PowerEvent) {
-    whyReport = Why(
-      sentence:
-        "the machine was given \(event.rawValue == "kexec" ? "another kernel" : "a power cycle") in the middle of an "
-        + "update, which ended there", result: "-", next: event == .kexec ? "reboot (echo reboot > .tdxfs/power)" : "-")
-    trace.note("update-end", [("result", .text("abandoned")), ("event", .text(event.rawValue))], time: now)
-    isUpdating = false
-  }
-
-  /// Publishes the end of an update. `lock` is held.
-  private func finish(_ record: UpdateRecord) {
-    whyReport = explain(record)
-    trace.note(
-      "update-end",
-      [
-        ("result", .text(whyReport.result)), ("stage", .text(whyReport.stage ?? "-")),
-        ("lost", .text(whyReport.lost.rawValue)),
-      ], time: now)
-    silicon.refusals = []
-    isUpdating = false
-    thaw()
-  }
-}
-
-extension EmulatedMachine {
   /// Keeps upload-level events of the device of boot number `boot` for the trace and for `why`.
   func observe(_ event: FirmwareUploadEvent, boot: UInt64) {
     lock.withLock {
       guard boot == bootNumber else { return }
+      defer { watch(event) }
       switch event {
       case .started(let size):
         trace.note("upload", [("bytes", .number(size))], time: now)
@@ -110,13 +60,29 @@ extension EmulatedMachine {
       case .unexpectedValue(let value, let staged, _):
         trace.note("unexpected-value", [("value", .number(Int(value))), ("staged", .number(staged))], time: now)
       case .commitRefused(let errno):
+        if errno == .noMemory { whyReport = noMemory("map the pages of the image") }
         trace.note("commit-refused", [("errno", .number(Int(errno.rawValue)))], time: now)
-      case .loadingBegan(let dropped): trace.note("loading", [("dropped", .number(dropped))], time: now)
+      case .pageAllocationFailed(let staged):
+        whyReport = noMemory("take a page for data")
+        trace.note("page-allocation-failed", [("staged", .number(staged))], time: now)
+      case .loadingBegan(let dropped):
+        faults.withLock { $0.beginUpload() }
+        trace.note("loading", [("dropped", .number(dropped))], time: now)
       case .loadingGivenUp(let staged): trace.note("given-up", [("staged", .number(staged))], time: now)
       case .loadingIgnored(let value): trace.note("loading-ignored", [("value", .number(Int(value)))], time: now)
       case .cancelled(let whileIdle): trace.note("cancel", [("idle", .number(whileIdle ? 1 : 0))], time: now)
       case .entered, .transferred, .idle: return
       }
     }
+  }
+
+  /// The upload class got no memory. `lock` is held.
+  private func noMemory(_ what: String) -> Why {
+    let confession = faults.withLock { $0.confession }.map { " (\($0))" } ?? ""
+    return Why(
+      sentence:
+        "the kernel had no memory to \(what), so nothing was uploaded, and the upload device takes nothing more "
+        + "until reboot" + confession,
+      result: "no-memory", next: "reboot (echo reboot > .tdxfs/power)")
   }
 }

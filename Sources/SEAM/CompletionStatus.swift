@@ -41,8 +41,12 @@ public struct CompletionStatus: RawRepresentable, Hashable, Sendable {
 
   /// The name of the code as the specifications spell it, without operand; nil for a value that no specification names.
   public var name: String? {
-    Self.loaderNames[rawValue] ?? Self.moduleNames[UInt32(truncatingIfNeeded: rawValue >> 32)]
+    let code = UInt32(truncatingIfNeeded: rawValue >> 32)
+    return Self.loaderNames[rawValue] ?? Self.moduleNames[code] ?? Self.moduleNames[code & ~(1 << 29)]
   }
+
+  /// The status with FATAL set: what an import leaf answers when it ends the import session.
+  public var fatal: CompletionStatus { Self(rawValue: rawValue | 1 << 61) }
 }
 
 extension CompletionStatus: CustomStringConvertible {
@@ -59,7 +63,7 @@ extension CompletionStatus: CustomStringConvertible {
   }
 
   /// Whether DETAILS_L2 of the code is an operand id.
-  private var takesOperand: Bool {
+  var takesOperand: Bool {
     switch code {
     case .operandInvalid, .operandAddrRangeError, .operandBusy, .operandBusyHostPriority, .pageMetadataIncorrect: true
     default: false

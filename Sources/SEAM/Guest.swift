@@ -49,4 +49,7 @@ public protocol GuestDoor: AnyObject {
 
   /// Takes the outcomes that the vCPU at `tdvpr` has seen since the last time.
   func takeGuestOutcomes(ofVCPU tdvpr: UInt64) -> [GuestOutcome]
+
+  /// The vCPU at `tdvpr` is gone, and its software with it.
+  func forgetGuest(ofVCPU tdvpr: UInt64)
 }

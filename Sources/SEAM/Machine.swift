@@ -14,6 +14,8 @@ public struct Machine: Sendable {
   public var seamdb: SEAMDB
   /// RDRAND.
   public var entropy: Entropy
+  /// The key of every report's MAC, which never leaves the CPU.
+  public let reportKey: ReportKey
   /// The program in the code region of the SEAM range. No x86 code is executed here, so what that code
   /// "knows" (its version, constants, features) is kept beside the bytes from which the P-SEAMLDR read it
   /// when it copied them there.
@@ -23,10 +25,14 @@ public struct Machine: Sendable {
   public var imageGeneration: UInt64 = 0
   /// The software of each vCPU, by the address of its TDVPR page: what TDH.VP.ENTER runs.
   public var guests: [UInt64: GuestProgram] = [:]
+  /// LPs at which an external interrupt is pending, see ``InterruptDoor``.
+  public var pendingInterrupts: Set<Int> = []
 
-  /// A machine as MCHECK and the NP-SEAMLDR leave it: the P-SEAMLDR is ready, there is no module.
+  /// A machine as MCHECK and the NP-SEAMLDR leave it: the P-SEAMLDR is ready, there is no module. Every power-on has a seed of
+  /// its own.
   public init(configuration: MachineConfiguration, seed: UInt64) {
     self.configuration = configuration
+    reportKey = ReportKey(seed: seed)
     let base = configuration.seamRangeBase
     memory = PhysicalMemory(seamRange: base..<(base + MachineConfiguration.seamRangeSize))
     seamdb = SEAMDB(size: configuration.seamdbSize)

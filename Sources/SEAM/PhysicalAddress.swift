@@ -8,6 +8,11 @@ public struct PhysicalAddress: RawRepresentable, Hashable, Sendable {
     self.rawValue = rawValue
   }
 
+  /// The address `address` with `keyID` in its top bits.
+  public init(_ address: UInt64, keyID: UInt16) {
+    rawValue = address | UInt64(keyID) << Self.addressBits
+  }
+
   private static let addressBits = MachineConfiguration.maxPA - MachineConfiguration.keyIDBits
 
   /// The address without its key-id bits.

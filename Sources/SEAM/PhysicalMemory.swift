@@ -21,6 +21,22 @@ public struct PhysicalMemory: Sendable {
       self.bytes = bytes
       self.keyID = keyID
     }
+
+    private init(whole bytes: [UInt8], keyID: UInt16) {
+      self.bytes = bytes
+      self.keyID = keyID
+    }
+
+    /// A page of zeros under `keyID`. All such pages share their bytes until one is written.
+    public static func zeros(keyID: UInt16) -> Self { Self(whole: zeroBytes, keyID: keyID) }
+
+    /// The same bytes, shared, under another KeyID.
+    func under(_ keyID: UInt16) -> Self { Self(whole: bytes, keyID: keyID) }
+
+    private static let zeroBytes = [UInt8](repeating: 0, count: pageSize)
+
+    /// Whether the page was written under the KeyID of a TD or under the global one of the TDX module.
+    public var isPrivate: Bool { keyID >= MachineConfiguration.firstPrivateKeyID }
   }
 
   /// The pages that were written, by page number, of the memory outside the SEAM range.

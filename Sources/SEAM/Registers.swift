@@ -81,6 +81,14 @@ public protocol SEAMCALLDoor: AnyObject {
 
   /// Writes `bytes` to physical memory at `hpa` with the host's KeyID.
   func writePhysical(_ bytes: [UInt8], at hpa: UInt64)
+
+  /// Fills the page at `hpa` with zeros, with the host's KeyID.
+  func clearPage(_ hpa: UInt64)
+}
+
+extension SEAMCALLDoor {
+  /// By writing them.
+  public func clearPage(_ hpa: UInt64) { writePhysical([UInt8](repeating: 0, count: 4096), at: hpa) }
 }
 
 extension SEAMCALLDoor {

@@ -74,6 +74,8 @@ public struct TDXFeatures0: OptionSet, Hashable, Sendable {
   public static let tdPreserving = Self(rawValue: 1 << 1)
   /// Bit 18, `TDX_FEATURES0_NO_RBP_MOD`: required at boot.
   public static let noRBPMod = Self(rawValue: 1 << 18)
+  /// Bit 20, `TDX_FEATURES0_TOPOLOGY_ENUM`: TDH.VP.INIT takes an x2APIC id.
+  public static let topologyEnum = Self(rawValue: 1 << 20)
   /// Bit 36, `TDX_FEATURES0_DYNAMIC_PAMT`.
   public static let dynamicPAMT = Self(rawValue: 1 << 36)
   /// Bit 47, `TDX_FEATURES0_UPDATE_COMPAT`: SHUTDOWN knows AVOID_COMPAT_SENSITIVE.

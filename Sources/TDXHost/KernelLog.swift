@@ -41,7 +41,8 @@ public struct KernelLog: Sendable {
   /// The records that are still there, oldest first.
   public private(set) var records: [Record] = []
   private var nextSequence: UInt64 = 0
-  private let now: @Sendable () -> UInt64
+  /// Gives microseconds since power-on.
+  public var now: @Sendable () -> UInt64
 
   /// An empty log; `now` gives microseconds since power-on.
   public init(now: @escaping @Sendable () -> UInt64) {

@@ -5,8 +5,8 @@ import SystemPackage
 extension LinuxHost {
   /// Takes `cpu` offline. EBUSY for CPU 0, which is always online, and for the last online CPU of a package while any TD
   /// exists; ENODEV for a CPU that is not present. Offline already is success. Must not be called while
-  /// ``isHotplugLocked``: EAGAIN.
-  public mutating func takeOffline(_ cpu: Int) throws(Errno) {
+  /// ``isHotplugLocked``: EAGAIN. vCPUs that are associated with it are flushed.
+  public mutating func takeOffline(_ cpu: Int, door: some SEAMCALLDoor) throws(Errno) {
     try checkHotplug(cpu)
     guard isOnline[cpu] else { return }
     guard cpu != 0 else { throw .resourceBusy }
@@ -19,6 +19,7 @@ extension LinuxHost {
           + "Delete all TDs in order to offline all CPUs of a package.")
       throw .resourceBusy
     }
+    flushVCPUs(on: cpu, door: door)
     isOnline[cpu] = false
   }
 

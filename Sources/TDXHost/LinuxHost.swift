@@ -37,8 +37,8 @@ public struct LinuxHost: Sendable {
   public internal(set) var device: HostDevice?
   /// `cpus_read_lock` is held by an update: a CPU that goes online or offline has to wait until it is done.
   public internal(set) var isHotplugLocked = false
-  /// TDs that exist (`tdx_guest_keyid_pool` is not empty): the rule of kernel-abi.md 5.8 looks at it.
-  public var tdsExist = false
+  /// The TDs, and what they have.
+  public internal(set) var tds: TDTable
 
   /// What INFO said, for the profiles that ask only now and then.
   public internal(set) var cachedInfo: SEAMLDRInfo?
@@ -56,6 +56,7 @@ public struct LinuxHost: Sendable {
     self.configuration = configuration
     log = KernelLog(now: now)
     pages = PageAllocator(memory: configuration.memory)
+    tds = TDTable(privateKeyIDs: configuration.privateKeyIDs)
     isLPInitialized = Array(repeating: false, count: configuration.presentCPUs)
     isOnline = Array(repeating: true, count: configuration.presentCPUs)
   }

@@ -116,7 +116,7 @@ public struct ModuleUpdate: Sendable {
   }
 
   /// Does what needs no SEAMCALL and gives the next call; nil at the end.
-  private mutating func advance(host: inout LinuxHost, door: some SEAMCALLDoor) -> Pending? {
+  mutating func advance(host: inout LinuxHost, door: some SEAMCALLDoor) -> Pending? {
     while true {
       switch phase {
       case .preflight(let index):

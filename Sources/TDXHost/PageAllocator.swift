@@ -12,6 +12,8 @@ public struct PageAllocator: Sendable, Equatable {
   private var freed: [UInt64] = []
   /// Pages that were handed out and not given back.
   public private(set) var pagesInUse = 0
+  /// There is no memory for now, whatever is free.
+  public var isExhausted = false
 
   /// An allocator over `memory`, of which everything below ``firstAddress`` is left alone.
   public init(memory: [Range<UInt64>]) {
@@ -21,8 +23,14 @@ public struct PageAllocator: Sendable, Equatable {
     }
   }
 
+  /// Pages that can still be handed out.
+  public var freePages: Int {
+    regions.reduce(freed.count) { $0 + Int(($1.upperBound - $1.lowerBound) / Self.pageSize) }
+  }
+
   /// A page, by its address; nil when there is none (`-ENOMEM`). Its old bytes are still in it.
   public mutating func allocate() -> UInt64? {
+    guard !isExhausted else { return nil }
     if let page = freed.popLast() {
       pagesInUse += 1
       return page
@@ -51,6 +59,7 @@ public struct PageAllocator: Sendable, Equatable {
   /// `size` bytes, rounded up to pages, in one piece; nil when no region has them. Never given back: the kernel keeps
   /// TDMRs and PAMTs for as long as it runs.
   public mutating func allocateContiguous(size: UInt64) -> UInt64? {
+    guard !isExhausted else { return nil }
     let (padded, overflow) = size.addingReportingOverflow(Self.pageSize - 1)
     guard !overflow else { return nil }
     let rounded = padded & ~(Self.pageSize - 1)

@@ -58,8 +58,9 @@ public struct UpdateRecord: Equatable, Sendable {
   /// The version that was read after success.
   public var newVersion: ModuleVersion?
 
-  /// This update has lost TDX, until reboot: SHUTDOWN had succeeded, the rest has not.
-  public var isTDXLost: Bool { errno != nil && isShutDown }
+  /// This update has lost TDX, until reboot: SHUTDOWN had succeeded, the rest has not. Where only what follows
+  /// stop_machine failed, the new module works.
+  public var isTDXLost: Bool { errno != nil && isShutDown && stage != .refresh }
   /// The CPU whose SEAMCALL ended the update.
   public var lp: Int? { cause?.lp }
 }

@@ -43,25 +43,31 @@ extension TDXModule {
     case .sysLPShutdown: .success
     case .sysDisable: sysDisable(machine: &machine)
 
-    case .mngCreate, .mngAddcx, .mngKeyConfig, .mngInit, .mngRD, .mngWR, .mngVpflushdone, .mngKeyFreeid,
-      .mngKeyReclaimid:
-      try managementLeaf(leaf, &call)
-    case .vpEnter, .vpAddcx, .vpCreate, .vpFlush, .vpInit, .vpRD, .vpWR:
-      try vcpuLeaf(leaf, &call)
+    case .mngCreate: try mngCreate(call, machine: &machine)
+    case .mngKeyConfig: try mngKeyConfig(call, machine: &machine)
+    case .mngAddcx: try mngAddcx(call, machine: &machine)
+    case .mngInit: try mngInit(&call, machine: &machine)
+    case .mngVpflushdone: try mngVpflushdone(call)
+    case .mngKeyFreeid: try mngKeyFreeid(call)
+    case .mngKeyReclaimid: .success
+    case .mngRD, .mngWR, .vpRD, .vpWR:
+      try metadataLeaf(leaf, &call, machine: &machine)
+    case .vpEnter, .vpAddcx, .vpCreate, .vpFlush, .vpInit:
+      try vcpuLeaf(leaf, &call, machine: &machine)
     case .memPageAdd, .memSEPTAdd, .memPageRelocate, .memPageAug, .memRangeBlock, .memRD, .memWR, .memPageDemote,
       .memPagePromote, .memSEPTRD, .memPageRemove, .memSEPTRemove, .memTrack, .memRangeUnblock, .memSEPTWR:
-      try memoryLeaf(leaf, &call)
+      try memoryLeaf(leaf, &call, machine: &machine)
     case .mrExtend, .mrFinalize:
-      try measurementLeaf(leaf, &call)
+      try measurementLeaf(leaf, &call, machine: &machine)
     case .phymemPageRDMD, .phymemPageReclaim, .phymemCacheWB, .phymemPageWBINVD, .phymemPAMTAdd, .phymemPAMTRemove:
-      try physicalMemoryLeaf(leaf, &call, machine: machine)
+      try physicalMemoryLeaf(leaf, &call, machine: &machine)
     case .servtdBind, .servtdPrebind, .servtdRebind:
-      try serviceTDLeaf(&call)
+      try serviceTDLeaf(leaf, &call, machine: &machine)
     case .exportAbort, .exportBlockw, .exportRestore, .exportMem, .exportPause, .exportTrack, .exportStateImmutable,
       .exportStateTD, .exportStateVP, .exportUnblockw, .importAbort, .importEnd, .importCommit, .importMem,
       .importTrack, .importStateImmutable, .importStateTD, .importStateVP, .memScanRange, .memScanComp,
       .memScanConfig, .memScanReset, .migStreamCreate:
-      try migrationLeaf(leaf, &call)
+      try migrationLeaf(leaf, &call, machine: &machine)
 
     case .iommuSetreg, .iommuGetreg, .spdmCreate, .spdmDelete, .ideStreamCreate, .ideStreamBlock, .ideStreamDelete,
       .ideStreamIdekmreq, .ideStreamIdekmrsp, .devifCreate, .devifRemove, .devifRequest, .devifResponse, .dmarAdd,

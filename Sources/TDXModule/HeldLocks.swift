@@ -27,6 +27,26 @@ public struct HeldLocks: Equatable, Sendable {
   public var packages: Set<Int> = []
   /// Page numbers (address / 4096) whose PAMT entry is locked: `OPERAND_BUSY` with the operand of the page.
   public var pages: Set<UInt64> = []
+  /// Page numbers whose PAMT entry is locked by readers: the same, for a leaf that needs the page to itself.
+  public var sharedPages: Set<UInt64> = []
+  /// OP_STATE of the TDs at these addresses: `OPERAND_BUSY|OP_STATE`.
+  public var opStates: [UInt64: Mode] = [:]
+  /// Secure EPT trees of the TDs at these addresses: `OPERAND_BUSY|SEPT_TREE`.
+  public var septTrees: [UInt64: Mode] = [:]
+  /// Secure EPT entries, by the address of the TD: guest physical addresses with the level of the entry in bits 2:0.
+  /// `OPERAND_BUSY|RCX`.
+  public var septEntries: [UInt64: Set<UInt64>] = [:]
+  /// TD_EPOCH of the TDs at these addresses: `OPERAND_BUSY|TD_EPOCH`.
+  public var epochs: [UInt64: Mode] = [:]
+  /// RTMRs of the TDs at these addresses: `OPERAND_BUSY|RTMR`.
+  public var rtmrs: Set<UInt64> = []
+
+  /// Service TD bindings of the TDs at these addresses: `OPERAND_BUSY|SERVTD_BINDINGS`.
+  public var serviceTDs: [UInt64: Mode] = [:]
+  /// Migration contexts of the TDs at these addresses: `OPERAND_BUSY|MIG`.
+  public var migrations: [UInt64: Mode] = [:]
+  /// Addresses of the MIGSC pages of migration streams in use: `OPERAND_BUSY|MIGSC`.
+  public var migrationStreams: Set<UInt64> = []
 
   /// All free.
   public init() {}

@@ -81,4 +81,11 @@ struct TDMR: Equatable, Sendable {
     let offset = address &- base
     return reserved.contains { offset >= $0.offset && offset &- $0.offset < $0.size }
   }
+
+  /// Whether any byte of `range`, inside the TDMR, lies in a reserved area.
+  func hasReserved(_ range: Range<UInt64>) -> Bool {
+    let start = range.lowerBound &- base
+    let end = range.upperBound &- base
+    return reserved.contains { start < $0.offset &+ $0.size && end > $0.offset }
+  }
 }

@@ -55,3 +55,12 @@ extension ModuleLeaf {
     }
   }
 }
+
+extension TDXModule {
+  /// A leaf with versions 0 and 1 refuses others itself.
+  func requireVersion1(_ call: Call) throws(ModuleError) {
+    guard call.leaf.version <= 1 else {
+      throw .invalid(.rax, "\(call.leaf.name) has no version \(call.leaf.version)")
+    }
+  }
+}

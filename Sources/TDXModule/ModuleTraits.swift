@@ -26,6 +26,10 @@ struct ModuleTraits: Sendable {
   let hasSysDisable: Bool
   /// TDCS_BASE_SIZE: 6 pages, later 9. Which release between 1.5.06 and 1.5.28 made the change is not known.
   let tdcsBaseSize: UInt64
+  /// Fewest pages of a TDCS without L2 VMs.
+  var minTDCX: Int { Int(truncatingIfNeeded: tdcsBaseSize / 4096) }
+  /// Most pages of a TDCS: one more for each of three L2 VMs.
+  var maxTDCX: Int { minTDCX + 3 }
   /// MAX_VCPUS_PER_TD.
   let maxVCPUsPerTD: UInt64
   /// The CPUID leaves of which a host chooses bits.
@@ -52,6 +56,7 @@ struct ModuleTraits: Sendable {
 
   /// The bits of TDX_FEATURES0 that decide something here (tdx-module.md 5.4).
   enum Feature: UInt64 {
+    case localAttestation = 8
     case eventFiltering = 24
     case icssd = 25
     case maxPAVirtualization = 27

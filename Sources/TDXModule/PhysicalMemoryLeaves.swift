@@ -1,43 +1,70 @@
 import SEAM
 
 extension TDXModule {
-  /// TDH.PHYMEM.*: pages and caches, whichever TD they belong to.
+  /// TDH.PHYMEM.*: pages and caches, whichever TD they belong to (tdx-module.md 6.8).
   mutating func physicalMemoryLeaf(
-    _ leaf: ModuleLeaf, _ call: inout Call, machine: Machine
+    _ leaf: ModuleLeaf, _ call: inout Call, machine: inout Machine
   ) throws(ModuleError) -> CompletionStatus {
     switch leaf {
     case .phymemPageRDMD: return try pageRDMD(&call)
-    case .phymemPageReclaim: return try pageReclaim(&call)
-    case .phymemCacheWB: return try cacheWB(call, machine: machine)
+    case .phymemPageReclaim: return try pageReclaim(&call, machine: &machine)
+    case .phymemCacheWB: return try cacheWB(call, package: machine.configuration.package(of: call.lp))
     case .phymemPageWBINVD: return try pageWBINVD(call)
     default: throw notEmulated(leaf)
     }
   }
 
-  /// TDH.PHYMEM.PAGE.RDMD, leaf 24: the metadata of a page.
+  /// TDH.PHYMEM.PAGE.RDMD, leaf 24: the metadata of a page, or of the large page that it is in.
   private func pageRDMD(_ call: inout Call) throws(ModuleError) -> CompletionStatus {
     let address = call.registers.rcx
     clearResults(&call)
     let tdmr = try requirePage(address, .rcx)
     let type = pageType(address, in: tdmr)
     let entry = pamt[address]
-    call.registers.rcx = UInt64(type.rawValue)
-    call.registers.rdx = entry?.owner ?? 0
-    call.registers.r8 = UInt64(entry?.level ?? 0)
+    showMetadata(type, entry, &call)
     if type == .reg || type == .ept { call.registers.r9 = entry?.blockedEpoch ?? 0 }
     return .success
   }
 
   /// TDH.PHYMEM.PAGE.RECLAIM, leaf 28: takes a page back from a TD that was torn down.
-  private func pageReclaim(_ call: inout Call) throws(ModuleError) -> CompletionStatus {
+  private mutating func pageReclaim(
+    _ call: inout Call, machine: inout Machine
+  ) throws(ModuleError) -> CompletionStatus {
     let address = call.registers.rcx
     clearResults(&call)
-    let tdmr = try requirePage(address, .rcx)
+    let tdmr = try requirePage(address, .rcx, .exclusive)
     let type = pageType(address, in: tdmr)
-    guard type != .nda, type != .rsvd else {
+    guard type != .nda, type != .rsvd, let entry = pamt[address] else {
       throw .refused(.pageMetadataIncorrect.with(.rcx), "page \(address.text) is PT_\(type), no TD has it")
     }
-    throw notEmulated(.phymemPageReclaim)
+    showMetadata(type, entry, &call)
+    guard PhysicalAddress(rawValue: address).isAligned(to: 1 << PAMT.shift(entry.level)) else {
+      throw .invalid(.rcx, "RCX = \(address.text) is not the start of the large page that it is in")
+    }
+    let tdr = type == .tdr ? address : entry.owner
+    if type != .tdr, locks.pages.contains(tdr / 4096) { throw .busy(.tdr, "the TDR at \(tdr.text) is locked") }
+    guard let lifecycle = tds[tdr]?.lifecycle, let childCount = tds[tdr]?.childCount else {
+      throw .fatal("page \(address.text) belongs to no TD")
+    }
+    guard lifecycle == .teardown else {
+      throw .refused(.lifecycleStateIncorrect, "the TD at \(tdr.text) is not in TD_TEARDOWN")
+    }
+    guard type != .tdr || childCount == 0 else {
+      throw .refused(.tdAssociatedPagesExist, "the TD at \(tdr.text) still has \(childCount) pages")
+    }
+    releasePage(address, of: tdr, level: entry.level, machine: &machine)
+    if type == .tdr { tds[tdr] = nil }
+    if type == .tdvpr {
+      vcpus[address] = nil
+      machine.guests[address] = nil
+    }
+    return .success
+  }
+
+  private func showMetadata(_ type: PageType, _ entry: PAMT.Entry?, _ call: inout Call) {
+    call.registers.rcx = UInt64(type.rawValue)
+    call.registers.rdx = entry?.owner ?? 0
+    call.registers.r8 = UInt64(entry?.level ?? 0)
   }
 
   private func clearResults(_ call: inout Call) {
@@ -55,33 +82,6 @@ extension TDXModule {
     let keyIDBits = UInt64(PhysicalAddress(rawValue: raw).keyID)
     let shift = MachineConfiguration.maxPA - MachineConfiguration.keyIDBits
     try requirePage(raw & ~(keyIDBits << shift), .nda, .rcx)
-    return .success
-  }
-
-  /// TDH.PHYMEM.CACHE.WB, leaf 40: writes the caches of the caller's package back for every FLUSHED KeyID. Done at once, so
-  /// there is never anything to resume.
-  private mutating func cacheWB(_ call: Call, machine: Machine) throws(ModuleError) -> CompletionStatus {
-    let command = call.registers.rcx
-    guard command <= 1 else { throw .invalid(.rcx, "RCX = \(command.text): 0 starts, 1 resumes") }
-    let package = machine.configuration.package(of: call.lp)
-    guard !locks.packages.contains(package) else {
-      throw .busy(.wbcache, "package \(package) is writing its caches back")
-    }
-    guard locks.kot.admitsShared else { throw .busy(.kot, "the KeyID ownership table is locked") }
-    guard command == 0 else {
-      throw .refused(.wbcacheResumeError, "no cache write-back of package \(package) was interrupted")
-    }
-    let bit: UInt32 = 1 << UInt32(truncatingIfNeeded: package & 31)
-    var found = false
-    for keyID in MachineConfiguration.firstPrivateKeyID..<MachineConfiguration.endOfPrivateKeyIDs
-    where state?.handoff.kot[Int(keyID)].state == .flushed {
-      state?.handoff.kot[Int(keyID)].wbinvdBitmap &= ~bit
-      found = true
-    }
-    guard found else {
-      lastDiagnostic = "no KeyID is waiting for a cache write-back"
-      return .noHKIDReadyToWbcache
-    }
     return .success
   }
 }

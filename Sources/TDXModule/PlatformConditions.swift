@@ -51,9 +51,33 @@ public struct PlatformConditions: Equatable, Sendable {
   public var pconfigBusy = 0
   /// How many of the next PCONFIG find no entropy for a key.
   public var keyGenerationFailures = 0
+  /// LPs on which IA32_MISC_ENABLE limits CPUID to leaf 2 (TDH.MNG.INIT, TDH.VP.ENTER).
+  public var limitCPUIDMaxval: Set<Int> = []
+  /// LPs whose IA32_TSC_ADJUST is not what TDH.SYS.INIT sampled (TDH.MNG.INIT, TDH.VP.INIT, TDH.VP.ENTER).
+  public var tscAdjusted: Set<Int> = []
+  /// LPs whose TSC is behind what it was at a vCPU's last exit (TDH.VP.ENTER).
+  public var tscRolledBack: Set<Int> = []
+  /// How the next TDH.VP.ENTER of vCPUs ends, by the address of the TDVPR; taken away when it has happened.
+  public var vcpuExits: [UInt64: VCPUExit] = [:]
+  /// After how many checks for a pending interrupt one is found, by a leaf that may take long: TDH.PHYMEM.CACHE.WB,
+  /// TDH.MEM.SEPT.ADD, TDH.MEM.PAGE.DEMOTE, TDH.MEM.PAGE.PROMOTE. 0 is the next check; nil, none is pending.
+  public var checksBeforeInterrupt: Int?
+  /// The same number for the interrupt after that one; nil, there is no other.
+  public var checksBetweenInterrupts: Int?
 
   /// Nothing is wrong.
   public init() {}
+
+  /// Whether an interrupt is pending for the calling LP, so that a leaf should stop at a point where it can.
+  mutating func takeInterrupt() -> Bool {
+    guard let checks = checksBeforeInterrupt else { return false }
+    guard checks <= 0 else {
+      checksBeforeInterrupt = checks - 1
+      return false
+    }
+    checksBeforeInterrupt = checksBetweenInterrupts
+    return true
+  }
 }
 
 extension PlatformConditions.InitFault {

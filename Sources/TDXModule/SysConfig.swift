@@ -95,23 +95,28 @@ extension TDXModule {
       lastDiagnostic = "package \(package) has the global key already"
       return .keyConfigured
     }
-    if conditions.pconfigBusy > 0 {
-      conditions.pconfigBusy -= 1
-      throw .busy(.ket, "PCONFIG found the key table of package \(package) busy; TDH.SYS.KEY.CONFIG may be repeated")
-    }
-    if conditions.keyGenerationFailures > 0 {
-      conditions.keyGenerationFailures -= 1
-      throw .refused(
-        .keyGenerationFailed, "PCONFIG found no entropy on package \(package); TDH.SYS.KEY.CONFIG may be repeated")
-    }
-    guard machine.entropy.rdrand() != nil else {
-      throw .refused(
-        .keyGenerationFailed, "PCONFIG found no entropy on package \(package); TDH.SYS.KEY.CONFIG may be repeated")
-    }
+    try configureKey(.sysKeyConfig, package: package, machine: &machine)
     self.state?.handoff.packageBitmap |= bit
     self.state?.initializedPackages += 1
     if state.initializedPackages + 1 >= state.totalPackages { self.state?.sysState = .ready }
     return .success
+  }
+
+  /// PCONFIG by `leaf`: a fresh key in the key table of `package`.
+  mutating func configureKey(_ leaf: ModuleLeaf, package: Int, machine: inout Machine) throws(ModuleError) {
+    if conditions.pconfigBusy > 0 {
+      conditions.pconfigBusy -= 1
+      throw .busy(.ket, "PCONFIG found the key table of package \(package) busy; \(leaf.name) may be repeated")
+    }
+    var hasEntropy = machine.entropy.rdrand() != nil
+    if conditions.keyGenerationFailures > 0 {
+      conditions.keyGenerationFailures -= 1
+      hasEntropy = false
+    }
+    guard hasEntropy else {
+      throw .refused(
+        .keyGenerationFailed, "PCONFIG found no entropy on package \(package); \(leaf.name) may be repeated")
+    }
   }
 
   /// TDH.SYS.TDMR.INIT, leaf 36 (tdx-module.md 3.6): the metadata of the next 4 MiB of a TDMR.
@@ -129,7 +134,7 @@ extension TDXModule {
       return .tdmrAlreadyInitialized
     }
     let next = tdmr.nextToInitialize &+ TDMR.step
-    pamt.initialize(tdmr.nextToInitialize..<max(next, tdmr.nextToInitialize))
+    forgetPages(tdmr.nextToInitialize..<max(next, tdmr.nextToInitialize))
     state?.handoff.tdmrs[index].nextToInitialize = next
     call.registers.rdx = next & ~(TDMR.gigabyte - 1)
     return .success

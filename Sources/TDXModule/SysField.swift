@@ -142,9 +142,14 @@ enum SysField: CaseIterable, Sendable {
     allCases.first { $0.description.contains(id) && $0.isPresent(traits) }
   }
 
-  /// The next field of a module with `traits`.
-  func next(_ traits: ModuleTraits) -> SysField? {
+  /// The next field of a module with `traits`, of those that a guest may read if it is `forGuest`.
+  func next(_ traits: ModuleTraits, forGuest: Bool = false) -> SysField? {
     guard let index = Self.allCases.firstIndex(of: self) else { return nil }
-    return Self.allCases[(index + 1)...].first { $0.isPresent(traits) }
+    return Self.allCases[(index + 1)...].first { $0.isPresent(traits) && (!forGuest || $0.description.isGuestReadable) }
+  }
+
+  /// The first field.
+  static func first(_ traits: ModuleTraits, forGuest: Bool = false) -> SysField? {
+    allCases.first { $0.isPresent(traits) && (!forGuest || $0.description.isGuestReadable) }
   }
 }

@@ -53,16 +53,11 @@ extension TDXModule {
 
   /// R8 of TDH.SYS.RDALL: the start of a field, or -1 for the first.
   private func listStart(_ id: MetadataFieldID, _ state: ModuleState) throws(ModuleError) -> MetadataList.Position {
-    if id.isNull { return MetadataList.Position(field: .numPkgs, index: 0) }
-    guard let field = SysField.field(id, state.traits),
-      id.elementSizeCode == field.description.id.elementSizeCode,
-      (id.code - field.description.id.code) % field.description.elements == 0
-    else {
+    guard let position = MetadataList.Position(id, state.traits, forGuest: false) else {
       throw .refused(
         .metadataFieldIDIncorrect, "R8 = \(id.rawValue.text) is not the start of a field of this module")
     }
-    return MetadataList.Position(
-      field: field, index: (id.code - field.description.id.code) / field.description.elements)
+    return position
   }
 }
 
@@ -74,6 +69,30 @@ struct MetadataList {
     let field: SysField
     let index: UInt64
 
+    init(field: SysField, index: UInt64) {
+      self.field = field
+      self.index = index
+    }
+
+    /// Where a list begins that was asked for from `id` on: the start of a field, or all ones for the first. Nil when `id` is
+    /// neither.
+    init?(_ id: MetadataFieldID, _ traits: ModuleTraits, forGuest: Bool) {
+      if id.isNull {
+        guard let first = SysField.first(traits, forGuest: forGuest) else { return nil }
+        self.init(field: first, index: 0)
+        return
+      }
+      guard let field = SysField.field(id, traits), id.elementSizeCode == field.description.id.elementSizeCode,
+        (id.code - field.description.id.code) % field.description.elements == 0
+      else { return nil }
+      if forGuest, !field.description.isGuestReadable {
+        guard let next = field.next(traits, forGuest: true) else { return nil }
+        self.init(field: next, index: 0)
+        return
+      }
+      self.init(field: field, index: (id.code - field.description.id.code) / field.description.elements)
+    }
+
     /// Id of its first element.
     var id: MetadataFieldID {
       var id = field.description.id
@@ -81,9 +100,9 @@ struct MetadataList {
       return id
     }
 
-    func next(_ traits: ModuleTraits) -> Position? {
+    func next(_ traits: ModuleTraits, forGuest: Bool) -> Position? {
       if index + 1 < field.description.fields { return Position(field: field, index: index + 1) }
-      return field.next(traits).map { Position(field: $0, index: 0) }
+      return field.next(traits, forGuest: forGuest).map { Position(field: $0, index: 0) }
     }
 
     /// Whether `other` can follow in one sequence: same class, shape and size, and no gap.
@@ -100,10 +119,13 @@ struct MetadataList {
   private static let headerSize = 8
   /// Bytes for sequences.
   private let capacity: Int
+  /// Whether only what a guest may read is listed.
+  private let forGuest: Bool
 
   /// An empty list for a buffer of `size` bytes.
-  init(values: SysFieldValues, size: Int = 4096) {
+  init(values: SysFieldValues, size: Int = 4096, forGuest: Bool = false) {
     self.values = values
+    self.forGuest = forGuest
     capacity = size - Self.headerSize
   }
 
@@ -128,7 +150,7 @@ struct MetadataList {
       while true {
         append(current)
         fields += 1
-        position = current.next(traits)
+        position = current.next(traits, forGuest: forGuest)
         guard let following = position, current.continues(with: following) else { break }
         guard room(for: following) >= 0 else { break }
         current = following

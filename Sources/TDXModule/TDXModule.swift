@@ -13,6 +13,9 @@ public struct TDXModule: Sendable {
   var generation: UInt64?
   /// The physical address metadata of all TDMRs. Lives outside the SEAM range, hence survives an update.
   var pamt = PAMT()
+  /// The TDs by the address of their TDR, and the vCPUs by that of their TDVPR. Both live outside the SEAM range too.
+  var tds: TDTable = [:]
+  var vcpus: [UInt64: VCPU] = [:]
 
   /// What the platform answers to the checks of TDH.SYS.INIT, TDH.SYS.LP.INIT and TDH.SYS.KEY.CONFIG. Of the hardware, so
   /// it stays when another image is loaded.

@@ -17,6 +17,11 @@ enum Output {
     write(Array("tdxfs: \(text)\n".utf8), to: .standardError)
   }
 
+  /// Writes `text` as it is to standard error.
+  static func note(_ text: String) {
+    write(Array(text.utf8), to: .standardError)
+  }
+
   private static func write(_ bytes: [UInt8], to descriptor: FileDescriptor) {
     _ = try? descriptor.writeAll(bytes)
   }

@@ -17,14 +17,16 @@ struct Tdxfs: ParsableCommand {
       """,
     subcommands: [
       MountCommand.self, RunCommand.self, ImageCommand.self, StatusCommand.self, LogCommand.self, WhyCommand.self,
-      TraceCommand.self, RebootCommand.self, MatrixCommand.self, MatrixCellCommand.self,
+      TraceCommand.self, RebootCommand.self, TDCommand.self, FaultCommand.self, ReplayCommand.self, ExploreCommand.self,
+      MatrixCommand.self, MatrixCellCommand.self, ScenarioCommand.self, ScenarioCellCommand.self, LintCommand.self,
     ],
     defaultSubcommand: MountCommand.self)
 
   static func main() {
     signal(SIGPIPE, SIG_IGN)
     do {
-      var command = try parseAsRoot(Array(CommandLine.arguments.dropFirst()))
+      let words = Array(CommandLine.arguments.dropFirst())
+      var command = try parseAsRoot(ScenarioRunCommand.namingClient(in: words))
       try command.run()
     } catch let failure as Failure {
       Output.complain(failure.description)

@@ -49,3 +49,34 @@ struct SHA384Tests {
     #expect(second.finalize().hexadecimal == digest("abx"))
   }
 }
+
+@Suite("A hash in an archive", .timeLimit(.minutes(10)))
+struct HashArchiveTests {
+  @Test("goes on where it was, at any place")
+  func roundTrip() throws {
+    let bytes = (0..<700).map { UInt8(truncatingIfNeeded: $0 &* 13) }
+    let whole = SHA384.digest(of: bytes)
+    for length in [0, 1, 127, 128, 129, 255, 256, 511] {
+      var hash = SHA384()
+      bytes[..<length].withUnsafeBytes { hash.update($0) }
+      var restored = try Archive.decode(SHA384.self, from: try Archive.encode(hash))
+      bytes[length...].withUnsafeBytes { restored.update($0) }
+      #expect(restored.finalize() == whole)
+    }
+  }
+}
+
+@Suite("HMAC-SHA-256 by libcrypto", .timeLimit(.minutes(10)))
+struct HMACTests {
+  @Test("The vectors of RFC 4231: a short key, and one longer than a block")
+  func vectors() {
+    #expect(
+      HMACSHA256.code(of: Array("what do ya want for nothing?".utf8), key: Array("Jefe".utf8)).hexadecimal
+        == "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843")
+    #expect(
+      HMACSHA256.code(
+        of: Array("Test Using Larger Than Block-Size Key - Hash Key First".utf8),
+        key: [UInt8](repeating: 0xAA, count: 131)
+      ).hexadecimal == "60e431591ee0b67f0d8a26aacbf5b77f8e0bc6213728c5140546040f0ee37f54")
+  }
+}

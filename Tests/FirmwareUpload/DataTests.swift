@@ -123,7 +123,7 @@ struct DataTests {
     let opened = try bench.tree.open(bench.node("fw1/data"), flags: .largeFile, by: root)
     #expect(opened.readableLength > 0)
     #expect(throws: Errno.operationNotSupportedByDevice) {
-      try bench.tree.read(opened.id, at: 0, count: 4096, fromPageCache: true, by: root) { $0.count }
+      try bench.tree.bytes(opened.id, at: 0, count: 4096, fromPageCache: true, by: root).count
     }
   }
 }

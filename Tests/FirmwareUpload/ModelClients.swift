@@ -114,7 +114,7 @@ final class ModelClients: FirmwareUploadDriver, @unchecked Sendable {
     let count = pick([1, 2, 3, 10, 100, 4096, 5000, 65536], 1)
     let file = clients[index].file
     let got = attempt { () throws(Errno) in
-      try tree.read(file, at: offset, count: count, by: clients[index].caller) { Array($0) }
+      try tree.bytes(file, at: offset, count: count, by: clients[index].caller)
     }
     let wanted = attempt { try model.read(&clients[index].descriptor, at: offset, count) }
     compare("\(isPositioned ? "pread" : "read") \(count) @\(offset) of \(told(index))", got, wanted)
@@ -305,7 +305,7 @@ final class ModelClients: FirmwareUploadDriver, @unchecked Sendable {
       let got = attempt { () throws(Errno) in
         let id = try tree.open(node, flags: .largeFile, by: nobody).id
         defer { tree.release(id, by: nobody) }
-        return try tree.read(id, at: 0, count: 4096, by: nobody) { Array($0) }
+        return try tree.bytes(id, at: 0, count: 4096, by: nobody)
       }
       let wanted = attempt {
         var descriptor = try model.open(file, read: true, write: false, append: false, direct: false)

@@ -149,9 +149,8 @@ private struct Client {
 
   private mutating func read(_ name: String, count: Int, at offset: Int64?) throws(Errno) -> Answer {
     guard let descriptor = descriptors[name] else { throw .badFileDescriptor }
-    let bytes = try bench.tree.read(
-      descriptor.file, at: offset ?? descriptor.position, count: count, by: root
-    ) { Array($0) }
+    let bytes = try bench.tree.bytes(
+      descriptor.file, at: offset ?? descriptor.position, count: count, by: root)
     if offset == nil { descriptors[name]?.position += Int64(bytes.count) }
     return Answer(result: bytes.count, text: String(decoding: bytes, as: UTF8.self))
   }

@@ -135,7 +135,7 @@ final class Bench: Sendable {
     defer { tree.release(file, by: root) }
     var text: [UInt8] = []
     while true {
-      let part = try tree.read(file, at: Int64(text.count), count: 4096, by: root) { Array($0) }
+      let part = try tree.bytes(file, at: Int64(text.count), count: 4096, by: root)
       if part.isEmpty { return String(decoding: text, as: UTF8.self) }
       text += part
     }

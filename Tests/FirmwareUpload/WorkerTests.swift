@@ -234,7 +234,7 @@ struct DeviceTests {
     }
     let uevent = try tree.lookup("uevent", in: try tree.lookup("tdx_module", in: .root).id).id
     let opened = try tree.open(uevent, flags: .largeFile, by: root).id
-    #expect(try tree.read(opened, at: 0, count: 100, by: root) { $0.count } == 0)
+    #expect(try tree.bytes(opened, at: 0, count: 100, by: root).count == 0)
   }
 
   @Test("Removing an idle device: staged bytes gone, every operation ENODEV")
@@ -249,7 +249,7 @@ struct DeviceTests {
     #expect(bench.device.stagedSize == 0)
     #expect(bench.driver.state.withLock { $0.cancels } == 0)
     #expect(throws: Errno.operationNotSupportedByDevice) {
-      try bench.tree.read(data, at: 0, count: 10, by: root) { $0.count }
+      try bench.tree.bytes(data, at: 0, count: 10, by: root).count
     }
     #expect(throws: Errno.noSuchFileOrDirectory) { try bench.get("status") }
     #expect(throws: Errno.operationNotSupportedByDevice) { try LoadingAttribute(bench.device).store([0x31], by: root) }

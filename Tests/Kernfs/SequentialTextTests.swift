@@ -150,7 +150,7 @@ struct SequentialTextTests {
       try tree.open(try tree.lookup("status", in: .root).id, flags: .largeFile, by: root).readableLength
     }
     #expect(try openedLength() == 0)
-    _ = try tree.read(file, at: 0, count: 4096, fromPageCache: true, by: root) { $0.count }
+    _ = try tree.bytes(file, at: 0, count: 4096, fromPageCache: true, by: root).count
     #expect(try openedLength() == 4096)
     #expect(try openedLength() == 0)
   }

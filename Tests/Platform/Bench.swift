@@ -37,7 +37,7 @@ final class Bench: Sendable {
   func read(_ path: String) throws(Errno) -> String {
     let file = try open(path)
     defer { tree.release(file, by: Self.root) }
-    return try tree.read(file, at: 0, count: 4096, by: Self.root) { String(decoding: $0, as: UTF8.self) }
+    return String(decoding: try tree.bytes(file, at: 0, count: 4096, by: Self.root), as: UTF8.self)
   }
 
   /// echo TEXT >

@@ -34,6 +34,8 @@ struct OptionTests {
       ("seamldr", "3.0.00", "seamldr=3.0.00: there are P-SEAMLDRs 1.5.x and 2.0.x"),
       ("td_preserving", "no", "td_preserving=no: on or off is needed"),
       ("control", "", "option 'control' needs a value: control=on|off"),
+      ("clock", "fast", "clock=fast: known are real, virtual"),
+      ("order", "random", "order=random: known are ascending, seed"),
       ("seed", "x", "seed=x: a number from 0 to 18446744073709551615 is needed"),
       ("erratum", "foo", "erratum=foo: known are seamret_invd_vmcs"),
     ])

@@ -103,7 +103,7 @@ struct UpdateTests {
     #expect(try bench.read("num_remaining_updates") == "15\n")
     #expect(try bench.read("\(bench.upload)/data") == "")
     #expect(throws: Errno.operationNotSupportedByDevice) {
-      try bench.tree.read(old, at: 0, count: 10, by: Bench.root) { $0.count }
+      try bench.tree.bytes(old, at: 0, count: 10, by: Bench.root).count
     }
     #expect(bench.machine.why().result == "success")
     #expect(try bench.update(to: image) == "")

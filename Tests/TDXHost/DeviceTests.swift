@@ -161,14 +161,14 @@ struct HotplugTests {
   func plain() throws {
     let firmware = FakeFirmware()
     var host = bootedHost(.v8, firmware)
-    #expect(throws: Errno.resourceBusy) { try host.takeOffline(0) }
-    try host.takeOffline(2)
-    try host.takeOffline(2)
+    #expect(throws: Errno.resourceBusy) { try host.takeOffline(0, door: firmware) }
+    try host.takeOffline(2, door: firmware)
+    try host.takeOffline(2, door: firmware)
     #expect(host.onlineCPUs == [0, 1, 3])
     try host.takeOnline(2, door: firmware)
     #expect(host.onlineCPUs == [0, 1, 2, 3])
     #expect(firmware.calls.isEmpty)
-    #expect(throws: Errno.operationNotSupportedByDevice) { try host.takeOffline(4) }
+    #expect(throws: Errno.operationNotSupportedByDevice) { try host.takeOffline(4, door: firmware) }
     #expect(throws: Errno.operationNotSupportedByDevice) { try host.takeOnline(-1, door: firmware) }
   }
 
@@ -179,23 +179,25 @@ struct HotplugTests {
       profile: .v8, configuration: HostConfiguration(packages: [0, 0, 1, 1], memory: [0..<(1 << 30)]), now: { 0 })
     host.boot(door: firmware)
     host.log = KernelLog(now: { 0 })
-    host.tdsExist = true
-    try host.takeOffline(2)
-    #expect(throws: Errno.resourceBusy) { try host.takeOffline(3) }
+    #expect(!host.tdsExist)
+    try host.createTD("a", door: firmware)
+    #expect(host.tdsExist)
+    try host.takeOffline(2, door: firmware)
+    #expect(throws: Errno.resourceBusy) { try host.takeOffline(3, door: firmware) }
     #expect(
       host.lines == [
         "virt/tdx: TDX requires all packages to have an online CPU. Delete all TDs in order to offline all CPUs of "
           + "a package."
       ])
-    host.tdsExist = false
-    try host.takeOffline(3)
+    host.destroyTD("a", door: firmware)
+    try host.takeOffline(3, door: firmware)
   }
 
   @Test("a CPU that missed a fatal update tries TDH.SYS.INIT itself, and stays offline")
   func afterFailure() throws {
     let firmware = FakeFirmware()
     var host = bootedHost(.v8, firmware)
-    try host.takeOffline(3)
+    try host.takeOffline(3, door: firmware)
     firmware.answer(.install, on: 2, failed(0x8000_0000_0002_0000))
     _ = update(&host, firmware)
     firmware.calls.removeAll()
@@ -212,8 +214,8 @@ struct HotplugTests {
     var host = bootedHost(.v8, firmware)
     var run = ModuleUpdate(image: blob(), host: host)
     #expect(run.step(host: &host, door: firmware) == .running)
-    #expect(throws: Errno.resourceTemporarilyUnavailable) { try host.takeOffline(1) }
+    #expect(throws: Errno.resourceTemporarilyUnavailable) { try host.takeOffline(1, door: firmware) }
     _ = run.run(host: &host, door: firmware)
-    #expect(throws: Never.self) { try host.takeOffline(1) }
+    #expect(throws: Never.self) { try host.takeOffline(1, door: firmware) }
   }
 }

@@ -201,7 +201,7 @@ struct FailureTests {
   func offline() throws {
     let firmware = FakeFirmware()
     var host = bootedHost(.v8, firmware)
-    try host.takeOffline(2)
+    try host.takeOffline(2, door: firmware)
     firmware.answer(.sysInit, .vmFailInvalid)
     let record = update(&host, firmware)
     #expect(record.errno == .operationNotSupportedByDevice)

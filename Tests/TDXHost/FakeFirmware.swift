@@ -29,6 +29,8 @@ final class FakeFirmware: SEAMCALLDoor {
   /// Answers for all calls of a leaf.
   var permanent: [Key: SEAMCALLResult] = [:]
   var tdmrProgress: [UInt64: UInt64] = [:]
+  var guestSteps: [UInt64: [GuestStep]] = [:]
+  var guestOutcomes: [UInt64: [GuestOutcome]] = [:]
 
   init(version: (UInt64, UInt64, UInt64) = (1, 5, 24), features0: UInt64 = 0xD132_6F3F_0FBF, moduleHV: UInt64 = 1) {
     metadata = [

@@ -58,7 +58,7 @@ struct PreflightOrderTests {
       case "R": image[100] = 1
       case "L": image.store(UInt32(77), at: 16)
       case "S": image[8] = 0
-      case "O": try host.takeOffline(1)
+      case "O": try host.takeOffline(1, door: firmware)
       case _: break
       }
     }

@@ -205,7 +205,7 @@ struct ProfileTableTests {
 
     let other = FakeFirmware()
     var otherHost = bootedHost(column.profile, other)
-    try otherHost.takeOffline(2)
+    try otherHost.takeOffline(2, door: firmware)
     let offline = update(&otherHost, other, image: column.image)
     #expect(offline.errno == (["v2", "v3", "v4"].contains(column.name) ? .resourceBusy : nil))
     let article = column.name == "v4" ? "the TDX Module" : "TDX module"

@@ -52,6 +52,8 @@ struct Bench {
     var info = SEAMInfo()
     info.minorSVN = release.minorSVN
     info.majorSVN = release.majorSVN
+    info.valid = SEAMInfo.validWithModule
+    info.mrseam = [UInt8](repeating: UInt8(truncatingIfNeeded: version.update), count: 48)
     var seamdb = machine.seamdb
     var entropy = Entropy(seed: machine.imageGeneration)
     try seamdb.insert(info, entropy: &entropy)

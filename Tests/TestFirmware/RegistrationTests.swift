@@ -82,7 +82,7 @@ struct RegistrationTests {
     #expect(bench.errno { () throws(Errno) in _ = try bench.text("fw1/status") } == .noSuchFileOrDirectory)
     #expect(try bench.names(in: TestFirmware.classPath) == ["timeout"])
     let errno = bench.errno { () throws(Errno) in
-      _ = try bench.tree.read(status, at: 0, count: 10, by: root) { $0.count }
+      _ = try bench.tree.bytes(status, at: 0, count: 10, by: root).count
     }
     #expect(errno == .operationNotSupportedByDevice)
     #expect(bench.errno { () throws(Errno) in try bench.put("upload_unregister", "fw1") } == .invalidArgument)

@@ -11,13 +11,24 @@ enum DataDirectory {
     }
   }
 
-  /// Where the module may be for a command at `executable`, best first.
-  static func candidates(for executable: FilePath) -> [FilePath] {
+  /// The directory with the scenarios; nil when it is nowhere.
+  static func scenarios() -> FilePath? {
+    guard let executable = try? SmallFile.linkTarget(of: "/proc/self/exe") else { return nil }
+    return candidates(for: FilePath(executable), installed: "scenarios", inSources: "mount/scenarios").first {
+      directory in
+      (try? SmallFile.kind(of: directory)) == .directory
+    }
+  }
+
+  /// Where the module, or what else is asked for, may be for a command at `executable`, best first.
+  static func candidates(
+    for executable: FilePath, installed: String = "python", inSources: String = "tools/python"
+  ) -> [FilePath] {
     var directory = executable.removingLastComponent()
-    var candidates = [directory.removingLastComponent().appending("share/tdxfs/python")]
+    var candidates = [directory.removingLastComponent().appending("share/tdxfs").appending(installed)]
     while !directory.components.isEmpty {
       directory.removeLastComponent()
-      candidates.append(directory.appending("tools/python"))
+      candidates.append(directory.pushing(FilePath(inSources)))
     }
     return candidates
   }

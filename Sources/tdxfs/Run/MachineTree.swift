@@ -62,13 +62,14 @@ enum MachineMount {
   func tree() throws(Errno) -> MachineTree {
     switch self {
     case .sys(let root):
-      guard try hasTestFirmware() else { return .existing(root) }
-      // Devices are registered while the command runs, and their links have to show up.
-      var tree = try MachineTree.existing(root).children()
-      var classes = try MachineTree.existing(root.appending("class")).children()
-      classes["firmware"] = .replacement(root.appending("class/firmware"))
-      tree["class"] = .directory(classes)
-      return .directory(tree)
+      // Devices are registered while the command runs, and a reboot makes all of them anew: their names have to follow.
+      var tree = MachineTree.existing(root)
+      for path in ["class/firmware", "devices/faux", "bus/faux"] {
+        guard try SmallFile.kind(of: root.pushing(FilePath(path))) == .directory else { continue }
+        let entry = MachineTree.replacement(root.pushing(FilePath(path)))
+        tree = try tree.adding(entry, at: path.split(separator: "/").map(String.init)[...])
+      }
+      return tree
     case .device(let root, let place, let processors):
       let cpu: MachineTree = .directory([
         "online": .existing(processors.appending("online")), "present": .existing(processors.appending("present")),

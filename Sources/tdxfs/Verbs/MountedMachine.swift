@@ -87,21 +87,45 @@ struct MountedMachine {
     }
   }
 
-  /// Writes `text` to the control file `name`; a refusal tells its reason.
-  func write(_ text: String, to name: String) throws {
+  /// Writes `text` to the control file `name`, which is made where it is missing if `isMade`; a refusal tells its reason.
+  func write(_ text: String, to name: String, isMade: Bool = false) throws {
     let file: FileDescriptor
     do {
-      file = try FileDescriptor.open(control.appending(name), .writeOnly)
+      file = try FileDescriptor.open(
+        control.appending(name), .writeOnly, options: isMade ? [.create] : [],
+        permissions: isMade ? [.ownerReadWrite] : nil)
     } catch {
-      throw Failure.refused("cannot write \(control.appending(name)): \(error)")
+      throw isMade ? refusal(of: name, error) : Failure.refused("cannot write \(control.appending(name)): \(error)")
     }
     defer { try? file.close() }
     do {
       _ = try file.writeAll(text.utf8)
     } catch {
-      let reason = (try? read("last_error")).map { String(decoding: $0, as: UTF8.self) } ?? ""
-      throw Failure.refused(reason.split(separator: "\n").first.map(String.init) ?? "\(name): \(error)")
+      throw refusal(of: name, error)
     }
+  }
+
+  /// Takes the control file `name` away.
+  func remove(_ name: String) throws {
+    guard unlink(control.appending(name).string) == 0 else {
+      let error = Errno(rawValue: errno)
+      throw error == .noSuchFileOrDirectory ? Failure.refused("there is no \(name)") : refusal(of: name, error)
+    }
+  }
+
+  /// The names in the control directory's directory `name`, sorted.
+  func names(in name: String) throws -> [String] {
+    do {
+      return try SmallFile.list(control.appending(name)).keys.sorted()
+    } catch {
+      throw Failure.refused("cannot read \(control.appending(name)): \(error)")
+    }
+  }
+
+  /// What `last_error` says of an operation on `name` that gave `error`.
+  func refusal(of name: String, _ error: any Error) -> Failure {
+    let reason = (try? read("last_error")).map { String(decoding: $0, as: UTF8.self) } ?? ""
+    return Failure.refused(reason.split(separator: "\n").first.map(String.init) ?? "\(name): \(error)")
   }
 
   /// All bytes of the file at `path`.

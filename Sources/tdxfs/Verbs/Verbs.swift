@@ -39,16 +39,6 @@ struct WhyCommand: ParsableCommand {
   func run() throws { Output.print(bytes: try machine.machine().read("why")) }
 }
 
-/// `tdxfs trace`
-struct TraceCommand: ParsableCommand {
-  static let configuration = CommandConfiguration(
-    commandName: "trace", abstract: "Show the SEAMCALLs and uploads of a mounted machine as JSON lines.")
-
-  @OptionGroup var machine: MachineArgument
-
-  func run() throws { Output.print(bytes: try machine.machine().read("trace")) }
-}
-
 /// `tdxfs reboot`
 struct RebootCommand: ParsableCommand {
   static let configuration = CommandConfiguration(

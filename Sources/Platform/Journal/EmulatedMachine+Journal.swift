@@ -1,0 +1,36 @@
+import Basics
+import Kernfs
+import TDXHost
+
+/// What the trace keeps of what clients do: enough to do it again.
+extension EmulatedMachine {
+  /// Keeps `operation` on the machine's files.
+  func journal(_ operation: TreeOperation) {
+    lock.withLock {
+      switch operation {
+      case .data(let path, let offset, let count): trace.data(path, offset: offset, count: count, time: now)
+      case .write(let path, _, let bytes):
+        let content: (String, Trace.Value)
+        if let text = String(validating: bytes, as: UTF8.self) {
+          content = ("text", .text(text))
+        } else {
+          content = ("hex", .text(bytes.hexadecimal))
+        }
+        trace.note("write", [("file", .text(path)), content], time: now)
+      case .makeDirectory(let path): trace.note("mkdir", [("file", .text(path))], time: now)
+      case .removeDirectory(let path): trace.note("rmdir", [("file", .text(path))], time: now)
+      case .create(let path): trace.note("create", [("file", .text(path))], time: now)
+      case .unlink(let path): trace.note("unlink", [("file", .text(path))], time: now)
+      case .refused(let path, let errno):
+        trace.note("refused", [("file", .text(path)), ("errno", .number(Int(errno.rawValue)))], time: now)
+      }
+    }
+  }
+
+  /// Keeps that `file`, whose show method makes a SEAMCALL, is about to be read. `lock` is held.
+  func journal(reading file: HostFile?) {
+    guard profile.seamldrReadError != .cached, let file else { return }
+    let path = options.layout == .sys ? "\(profile.root)/\(file.path)" : file.path
+    trace.note("read", [("file", .text(path))], time: now)
+  }
+}

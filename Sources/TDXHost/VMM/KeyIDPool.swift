@@ -1,0 +1,36 @@
+/// The KeyIDs that TDs can have (`tdx_guest_keyid_pool`, an IDA): the private ones but the first, which is the module's own.
+public struct KeyIDPool: Equatable, Sendable {
+  private let first: UInt32
+  private var isTaken: [Bool]
+  /// No KeyID below this index is free.
+  private var lowestFree = 0
+  /// KeyIDs that TDs have, or that were leaked.
+  public private(set) var inUse = 0
+
+  /// The pool of a machine with these private KeyIDs (`tdx_guest_keyid_start`, `tdx_nr_guest_keyids`).
+  public init(privateKeyIDs: Range<UInt32>) {
+    first = privateKeyIDs.lowerBound &+ 1
+    isTaken = Array(repeating: false, count: max(0, privateKeyIDs.count - 1))
+  }
+
+  /// KeyIDs that are free.
+  public var free: Int { isTaken.count - inUse }
+
+  /// The lowest free KeyID (`tdx_guest_keyid_alloc`); nil when there is none (ENOSPC).
+  public mutating func allocate() -> UInt16? {
+    guard let index = isTaken[lowestFree...].firstIndex(of: false) else { return nil }
+    isTaken[index] = true
+    lowestFree = index + 1
+    inUse += 1
+    return UInt16(truncatingIfNeeded: first &+ UInt32(truncatingIfNeeded: index))
+  }
+
+  /// Gives `keyID` back (`tdx_guest_keyid_free`).
+  public mutating func give(back keyID: UInt16) {
+    let index = Int(keyID) - Int(first)
+    guard isTaken.indices.contains(index), isTaken[index] else { return }
+    isTaken[index] = false
+    lowestFree = min(lowestFree, index)
+    inUse -= 1
+  }
+}
