@@ -122,7 +122,7 @@ public final class EmulatedMachine: @unchecked Sendable {
     isUpdating = state.installation != nil
     updateNumber = state.updateNumber
     silicon.refusals = state.refusals
-    frozen.withLock { $0 = state.frozen }
+    show(state.frozen)
     bootNumber = 1
     observeSilicon(from: clock.microseconds())
   }

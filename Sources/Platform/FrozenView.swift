@@ -77,13 +77,17 @@ extension EmulatedMachine: HostView {
       compatCapable: Result { () throws(Errno) in try host.compatCapable() },
       program: silicon.machine.residentProgram)
     host.log = log
-    frozen.withLock { $0 = view }
-    isFrozen.store(true, ordering: .releasing)
+    show(view)
   }
 
   /// Readers see the machine as it is again.
   func thaw() {
-    isFrozen.store(false, ordering: .releasing)
-    frozen.withLock { $0 = nil }
+    show(nil)
+  }
+
+  /// Readers see `view`; nil, the machine as it is.
+  func show(_ view: FrozenView?) {
+    frozen.withLock { $0 = view }
+    isFrozen.store(view != nil, ordering: .releasing)
   }
 }

@@ -97,7 +97,7 @@ extension EmulatedMachine {
   ) throws(TDError) -> String {
     switch step.word {
     case .aug:
-      try td.augment(at: try step.required(.gpa), count: try step.count(.count, else: 1), host: &host, door: silicon)
+      try td.augment(at: try step.required(.gpa), count: try pageCount(step), host: &host, door: silicon)
       return "augmented"
     case .block:
       try td.block(try step.required(.gpa), host: &host, door: silicon)

@@ -89,7 +89,7 @@ extension EmulatedMachine {
       return "vcpus=\(td.vcpus.count)"
     case .addPage, .add:
       let gpa = try step.number(.gpa) ?? td.nextPage
-      let count = try step.count(.count, else: 1)
+      let count = try pageCount(step)
       let content = try content(step, td, count: count)
       try td.addPages(
         at: gpa, count: count, content: content, isMeasured: step.word == .add || step.has(.measure), host: &host,
@@ -113,6 +113,16 @@ extension EmulatedMachine {
       .exportState, .exportAbort, .migrate:
       return ""
     }
+  }
+
+  /// The most pages that one step adds, 4 GiB: the machine is held for as long as it takes.
+  private static let pageLimit = 1 << 20
+
+  /// How many pages a step is to add.
+  static func pageCount(_ step: TDStep) throws(TDError) -> Int {
+    let count = try step.count(.count, else: 1)
+    guard count <= pageLimit else { throw .invalid("count=\(count): one step adds \(pageLimit) pages at most") }
+    return count
   }
 
   /// What is put into new pages: `pattern=counting` (the default), `pattern=0xNN`, or `source=OFFSET` in the image.

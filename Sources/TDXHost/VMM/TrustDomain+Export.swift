@@ -22,8 +22,16 @@ public struct MigrationSession: Sendable {
   var phase = Phase.idle
   /// The page with the MBMD, that of the page list, and those for the state.
   let buffers: [UInt64]
-  /// The call that was answered INTERRUPTED_RESUMABLE, and its CPU.
-  var interrupted: (call: Registers, cpu: Int)?
+  /// The call that was answered INTERRUPTED_RESUMABLE.
+  var interrupted: Interrupted?
+
+  /// A call that can go on.
+  struct Interrupted: Equatable, Sendable {
+    /// The call as it was made first.
+    var call: Registers
+    /// The CPU that made it.
+    var cpu: Int
+  }
 
   var mbmd: UInt64 { buffers[0] }
   var pageList: UInt64 { buffers[1] }
@@ -99,21 +107,21 @@ extension TrustDomain {
   public mutating func resumeExport(host: inout LinuxHost, door: some SEAMCALLDoor) throws(TDError) -> MigrationOutcome
   {
     try requireUsable()
-    guard let (call, cpu) = migration?.interrupted else {
+    guard let interrupted = migration?.interrupted else {
       throw TDError(.invalidArgument, "no migration operation of TD \(name) was interrupted")
     }
-    var resumed = call
+    var resumed = interrupted.call
     resumed.r10 |= MigrationStreamOperand(command: true).rawValue
     migration?.interrupted = nil
     let outcome: MigrationOutcome
     do throws(TDError) {
-      outcome = try export(resumed, on: cpu, host: &host, door: door)
+      outcome = try export(resumed, on: interrupted.cpu, host: &host, door: door)
     } catch {
       // A lock that was held: it can be tried again.
-      if error.errno == .resourceBusy { migration?.interrupted = (call, cpu) }
+      if error.errno == .resourceBusy { migration?.interrupted = interrupted }
       throw error
     }
-    let isImmutable = call.rax == UInt64(ModuleLeaf.exportStateImmutable.rawValue)
+    let isImmutable = interrupted.call.rax == UInt64(ModuleLeaf.exportStateImmutable.rawValue)
     if isImmutable, case .complete = outcome { migration?.phase = .live }
     return outcome
   }
@@ -225,7 +233,7 @@ extension TrustDomain {
     if let failure = result.failure(of: call, on: cpu), failure.status.code == .interruptedResumable {
       var plain = call
       plain.r10 &= ~MigrationStreamOperand(command: true).rawValue
-      migration?.interrupted = (plain, cpu)
+      migration?.interrupted = MigrationSession.Interrupted(call: plain, cpu: cpu)
       return .interrupted
     }
     return .complete(try settle(result, of: call, on: cpu, in: "tdx_migration", host: &host).rdx)
