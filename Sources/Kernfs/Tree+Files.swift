@@ -172,15 +172,6 @@ extension Tree {
     }
   }
 
-  /// The same, with the bytes lent to `body`.
-  public func read<Result>(
-    _ id: OpenFileID, at offset: Int64, count: Int, fromPageCache: Bool = false, by caller: Caller,
-    _ body: (UnsafeRawBufferPointer) -> Result
-  ) throws(Errno) -> Result {
-    let bytes = try read(id, at: offset, count: count, fromPageCache: fromPageCache, by: caller)
-    return bytes.withUnsafeBytes(body)
-  }
-
   /// A short answer would end the file in the page cache, so this goes on to the end of what was asked.
   private func readPages(
     of attribute: any BinaryAttribute, at offset: Int64, count: Int, by caller: Caller
