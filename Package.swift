@@ -48,7 +48,7 @@ let package = Package(
     .target(
       name: "Platform",
       dependencies: [
-        "Basics", "FirmwareUpload", "Kernfs", "ModuleImage", "PSEAMLDR", "SEAM", "TDXHost", "TDXModule",
+        "Basics", "Cryptography", "FirmwareUpload", "Kernfs", "ModuleImage", "PSEAMLDR", "SEAM", "TDXHost", "TDXModule",
         "TestFirmware", .product(name: "DequeModule", package: "swift-collections"), .system,
       ]),
     .target(name: "ControlTree", dependencies: ["Basics", "Kernfs", "Platform", "SEAM", "TDXHost", .system]),

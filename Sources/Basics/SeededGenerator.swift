@@ -1,6 +1,6 @@
 /// A random number generator whose whole sequence follows from its seed
 /// (SplitMix64), so that any run can be repeated. Not for cryptography.
-public struct SeededGenerator: RandomNumberGenerator, Equatable, Sendable {
+public struct SeededGenerator: RandomNumberGenerator, Equatable, Sendable, Codable {
   /// The state, which is the seed before the first number was drawn.
   public private(set) var state: UInt64
 

@@ -19,7 +19,10 @@
 long syscall(long number, ...);
 
 /* mallopt(3) is not part of Swift's Glibc module. */
-static inline int cfuse3_one_heap(void) { return mallopt(M_ARENA_MAX, 1); }
+static inline int cfuse3_one_heap(int size) { return mallopt(M_ARENA_MAX, 1) && mallopt(M_MMAP_THRESHOLD, size); }
+static inline int cfuse3_keep_blocks(int size) {
+  return mallopt(M_MMAP_THRESHOLD, size) && mallopt(M_TRIM_THRESHOLD, 4 * size);
+}
 
 /* fork(2) is marked unavailable in Swift. */
 static inline pid_t cfuse3_fork(void) { return fork(); }

@@ -18,6 +18,7 @@ public enum ControlDirectory {
       file("trace", TraceFile(machine: machine))
       file("watch", WatchFile(machine: machine))
       file("power", PowerFile(machine: machine))
+      file("snapshot", StateSnapshotFile(machine: machine))
       file("last_error", ReportFile { machine.lastControlError() })
       directory("fault", FaultDirectory(machine: machine))
       directory("td", TDDirectory(machine: machine))

@@ -14,6 +14,7 @@ enum ControlWrite {
       switch try action(word) {
       case .done:
         machine.clearControlError()
+        machine.settle()
         return .consumed(bytes.count)
       case .afterUpdate(let queue): return .wait(queue)
       }
@@ -41,6 +42,7 @@ enum ControlWrite {
   ) throws(Errno) {
     try read(on: machine, action)
     machine.clearControlError()
+    machine.settle()
   }
 
   /// Runs `action` with bytes that are taken as they are; waits for an update that runs.

@@ -79,6 +79,24 @@ public final class FirmwareUploadDevice: Sendable {
     guarded = Unlocked(UploadStateMachine(stagingLimit: stagingLimit, hasMemory: environment.hasMemory))
   }
 
+  /// A device in the state `saved`, for which ``resume(isStarted:hasEnded:)`` has to be called.
+  public init(
+    name: String, driver: any FirmwareUploadDriver, timeout: FirmwareTimeout,
+    environment: FirmwareUploadEnvironment, saved: SavedUpload, stagingLimit: Int = defaultStagingLimit,
+    knowsEnable: Bool = true
+  ) {
+    self.name = name
+    self.driver = driver
+    self.timeout = timeout
+    self.environment = environment
+    self.knowsEnable = knowsEnable
+    guarded = Unlocked(
+      UploadStateMachine(saved, stagingLimit: stagingLimit, hasMemory: environment.hasMemory))
+  }
+
+  /// The state, for archives.
+  public var saved: SavedUpload { withMachine { $0.saved } }
+
   func withMachine<Result, Failure: Error>(
     _ body: (inout UploadStateMachine) throws(Failure) -> Result
   ) throws(Failure) -> Result {

@@ -1,5 +1,5 @@
 /// Why an upload ended (`enum fw_upload_err`).
-public enum FirmwareUploadError: UInt8, Error, CaseIterable, Sendable {
+public enum FirmwareUploadError: UInt8, Error, CaseIterable, Sendable, Codable {
   /// 1.
   case hwError = 1
   case timeout = 2

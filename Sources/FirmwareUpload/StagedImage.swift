@@ -4,7 +4,7 @@ import SystemPackage
 ///
 /// Its size is the end of the write that reached farthest; it never shrinks but by being dropped. Gaps read as zeros,
 /// where the kernel gives uninitialised pages.
-struct StagedImage {
+struct StagedImage: Codable {
   private(set) var bytes: [UInt8] = []
 
   /// Room that is taken at the first byte: memory that is not touched costs nothing, growing by copying does.

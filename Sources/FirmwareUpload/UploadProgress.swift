@@ -1,5 +1,5 @@
 /// How far an upload is (`enum fw_upload_prog`): what `status` shows.
-public enum UploadProgress: UInt8, CaseIterable, Sendable {
+public enum UploadProgress: UInt8, CaseIterable, Sendable, Codable {
   /// No upload runs.
   case idle = 0
   /// `loading=0` was written; the worker has not begun.
@@ -24,7 +24,7 @@ public enum UploadProgress: UInt8, CaseIterable, Sendable {
 }
 
 /// Why the last upload failed, and in which phase: what `error` shows.
-public struct UploadFailure: Hashable, Sendable {
+public struct UploadFailure: Hashable, Sendable, Codable {
   /// `err_progress`.
   public let phase: UploadProgress
   /// `err_code`.

@@ -1,7 +1,7 @@
 import SystemPackage
 
 /// What goes wrong in the kernel below the upload class, when told to.
-public struct FirmwareUploadFaults: Hashable, Sendable {
+public struct FirmwareUploadFaults: Hashable, Sendable, Codable {
   /// A write to `data` that needs new pages gets none: ENOMEM, and the device accepts nothing more.
   public var pageAllocationFails = false
   /// `loading=0` can't map the pages: ENOMEM, and the device accepts nothing more.
@@ -19,7 +19,7 @@ public struct FirmwareUploadFaults: Hashable, Sendable {
 /// between makes the device stuck for good. Here both change in one step, so that window does not exist.
 struct UploadStateMachine {
   /// `fw_priv->fw_st.status`.
-  enum LoadState: Hashable, CaseIterable {
+  enum LoadState: Hashable, CaseIterable, Codable {
     case unknown
     case loading
     /// An upload owns the bytes.
@@ -35,6 +35,8 @@ struct UploadStateMachine {
   private(set) var staged = StagedImage()
   /// How many bytes of the running upload the driver has taken.
   private(set) var offset = 0
+  /// The image of the running upload, which the worker has too.
+  private(set) var uploading: [UInt8] = []
   var faults = FirmwareUploadFaults()
   /// `loading` and `data` accept this many bytes.
   let stagingLimit: Int
@@ -43,6 +45,30 @@ struct UploadStateMachine {
   init(stagingLimit: Int, hasMemory: @escaping @Sendable (FirmwareUploadAllocation) -> Bool = { _ in true }) {
     self.stagingLimit = stagingLimit
     self.hasMemory = hasMemory
+  }
+
+  // MARK: Archives
+
+  /// The state `saved`.
+  init(
+    _ saved: SavedUpload, stagingLimit: Int, hasMemory: @escaping @Sendable (FirmwareUploadAllocation) -> Bool
+  ) {
+    self.init(stagingLimit: stagingLimit, hasMemory: hasMemory)
+    loadState = saved.loadState
+    progress = saved.progress
+    failure = saved.failure
+    remainingSize = saved.remainingSize
+    staged = saved.staged
+    offset = saved.offset
+    uploading = saved.uploading
+    faults = saved.faults
+  }
+
+  /// All of it.
+  var saved: SavedUpload {
+    SavedUpload(
+      loadState: loadState, progress: progress, failure: failure, remainingSize: remainingSize, staged: staged,
+      offset: offset, uploading: uploading, faults: faults)
   }
 
   // MARK: loading
@@ -109,6 +135,7 @@ struct UploadStateMachine {
     failure = nil
     remainingSize = image.count
     offset = 0
+    uploading = image
     return .upload(image)
   }
 
@@ -204,6 +231,7 @@ struct UploadStateMachine {
     switch loadState {
     case .done:
       staged.drop()
+      uploading = []
       loadState = .unknown
       progress = .idle
     case .unknown, .loading, .aborted: break

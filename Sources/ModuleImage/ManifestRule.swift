@@ -1,6 +1,6 @@
 /// One rule that an image must keep to be installed. The names are stable; the order is that of the loader
 /// (pseamldr.md 3.4), and which completion status a broken one gives is the P-SEAMLDR's matter.
-public enum ManifestRule: String, CaseIterable, Sendable {
+public enum ManifestRule: String, CaseIterable, Sendable, Codable {
   /// A9: reserved bytes are zero; by the 1.5 rules 1000…1023 too.
   case reservedNotZero
   /// A10: HEADER_TYPE is 6.

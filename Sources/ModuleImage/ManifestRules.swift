@@ -14,7 +14,7 @@ public struct ManifestRules: Hashable, Sendable {
   }
 
   /// SCENARIO of SEAMLDR_PARAMS.
-  public enum Scenario: UInt32, Sendable {
+  public enum Scenario: UInt32, Sendable, Codable {
     /// 0: a fresh load; no TD survives it.
     case load = 0
     /// 1: TD-preserving update.

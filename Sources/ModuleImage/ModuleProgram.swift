@@ -1,8 +1,8 @@
 /// What the code of a TDX module "knows" about itself. tdxfs executes no x86 code, so the P-SEAMLDR hands this to the
 /// machine together with the image's bytes; TDH.SYS.RD and the rest of the module's behaviour follow from it.
-public struct ModuleProgram: Equatable, Sendable {
+public struct ModuleProgram: Equatable, Sendable, Codable {
   /// How the version was found (pseamldr.md 6.4, methods 1 to 5).
-  public enum VersionSource: String, Sendable {
+  public enum VersionSource: String, Sendable, Codable {
     /// 1: SHA-384 of the image in the table of releases; exact.
     case releaseHash
     /// 2: bytes 1000…1003 of the sigstruct; signed.

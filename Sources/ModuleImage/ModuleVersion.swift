@@ -1,5 +1,5 @@
 /// The version of a TDX module or of a P-SEAMLDR, printed `%u.%u.%02u` as Linux does.
-public struct ModuleVersion: Hashable, Sendable {
+public struct ModuleVersion: Hashable, Sendable, Codable {
   /// Major: 1 or 2.
   public var major: UInt16
   /// Minor.

@@ -2,7 +2,7 @@ import ModuleImage
 import SEAM
 
 /// The checks of SEAMLDR.INSTALL, with their rows in pseamldr.md 3.3 and 3.4.
-public enum InstallCheck: Equatable, Hashable, Sendable {
+public enum InstallCheck: Equatable, Hashable, Sendable, Codable {
   /// 1: the LP's x2APIC id is below 1024.
   case x2apicID
   /// 2: no LP has called SHUTDOWN.
@@ -71,7 +71,7 @@ public enum InstallCheck: Equatable, Hashable, Sendable {
 }
 
 /// Why SEAMLDR.INSTALL failed.
-public struct InstallRefusal: Error, Equatable, Sendable {
+public struct InstallRefusal: Error, Equatable, Sendable, Codable {
   /// The first check that failed.
   public let check: InstallCheck
   /// What RAX says.
@@ -96,9 +96,9 @@ public struct InstallRefusal: Error, Equatable, Sendable {
 }
 
 /// One INSTALL call, as people want to know of it.
-public struct InstallReport: Equatable, Sendable {
+public struct InstallReport: Equatable, Sendable, Codable {
   /// What became of the call.
-  public enum Outcome: Equatable, Sendable {
+  public enum Outcome: Equatable, Sendable, Codable {
     /// The LP joined the session, in which `callers` of `total` LPs are now. Nothing was looked at.
     case joined(callers: Int, total: Int)
     /// The last LP called, and the module is installed.

@@ -1,3 +1,5 @@
+import Basics
+
 /// One bit for every LP that the loader has room for, by x2APIC id, and how many are set.
 public struct LPBitmap: Equatable, Sendable {
   /// x2APIC ids that the loader has room for.
@@ -28,5 +30,20 @@ public struct LPBitmap: Equatable, Sendable {
     guard count > 0 else { return }
     for index in words.indices { words[index] = 0 }
     count = 0
+  }
+}
+
+extension LPBitmap: Codable {
+  /// The ids whose bits are set.
+  public func encode(to encoder: any Encoder) throws {
+    try (0..<Self.capacity).filter(contains).encode(to: encoder)
+  }
+
+  /// Reads what ``encode(to:)`` wrote. An error for an id that there is no room for, or that comes twice.
+  public init(from decoder: any Decoder) throws {
+    self.init()
+    for id in try [UInt32](from: decoder) {
+      try ArchiveCheck.require(insert(id), "the bit of x2APIC id \(id) in a bitmap of the P-SEAMLDR")
+    }
   }
 }

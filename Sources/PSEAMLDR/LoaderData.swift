@@ -2,9 +2,9 @@ import SEAM
 
 /// The P-SEAMLDR's one data area for the whole platform (pseamldr.md 3.2), but for what nobody can see from outside: the copy
 /// of the last sigstruct, and whether there are SEAM VMCSs to clear.
-struct LoaderData: Sendable {
+struct LoaderData: Sendable, Codable {
   /// What the loader is in the middle of.
-  enum Flow: Equatable, Sendable {
+  enum Flow: Equatable, Sendable, Codable {
     case ready
     case install
     case shutdown
@@ -15,7 +15,7 @@ struct LoaderData: Sendable {
   static let maxPackages = 8
 
   /// CLEANUP's work in one package; every package is one cache domain.
-  struct Package: Equatable, Sendable {
+  struct Package: Equatable, Sendable, Codable {
     /// LPs of the package, learnt in the first INSTALL session (MSR 0x35).
     var lps = 0
     /// LPs that have joined the running CLEANUP session.

@@ -125,7 +125,7 @@ extension EmulatedMachine {
       case .reboot:
         do throws(OptionError) {
           silicon.state = try Self.powerOnSilicon(
-            options: options, release: release, signers: signers, seed: seed &+ bootNumber)
+            options: options, release: release, signers: signers, seed: seed &+ boots)
         } catch {
           throw .refused(.ioError, "\(error)")
         }
@@ -140,6 +140,12 @@ extension EmulatedMachine {
     }
     onPowerOn?()
     idle.wake()
+    settle()
     return .done
   }
+}
+
+extension EmulatedMachine {
+  /// Something has changed that should outlive the process. No lock may be held.
+  public func settle() { onSettled?() }
 }

@@ -27,6 +27,22 @@ extension EmulatedMachine {
     return resumeInstallation(boot: boot)
   }
 
+  /// What became of the update of an upload that goes on after it was restored; nil when there is none to go on with.
+  func continueInstallation(boot: UInt64) -> ContinuedInstallation? {
+    lock.lock()
+    guard boot == bootNumber else {
+      lock.unlock()
+      return nil
+    }
+    if case .installed(let errno) = milestone {
+      lock.unlock()
+      return ContinuedInstallation(errno: errno)
+    }
+    let isUnderWay = installation != nil
+    lock.unlock()
+    return isUnderWay ? ContinuedInstallation(errno: resumeInstallation(boot: boot)) : nil
+  }
+
   /// Steps the update that is under way to its end.
   func resumeInstallation(boot: UInt64) -> Errno? {
     while true {
@@ -39,6 +55,7 @@ extension EmulatedMachine {
       silicon.stage = installation.stage
       let step = installation.update.step(host: &host, door: silicon)
       silicon.stage = nil
+      installation.isPrepared = false
       guard case .finished(let record) = step else {
         self.installation = installation
         lock.unlock()
@@ -48,6 +65,7 @@ extension EmulatedMachine {
       if record.errno == nil { pass(.update, .transfer) }
       host.pages.isExhausted = false
       finish(record)
+      milestone = .installed(record.errno)
       lock.unlock()
       onStep?()
       idle.wake()
@@ -65,6 +83,11 @@ extension EmulatedMachine {
   /// let go of while time passes. False: the machine was powered on anew meanwhile.
   private func prepareStep(boot: UInt64) -> Bool {
     guard var installation = takeInstallation() else { return false }
+    guard !installation.isPrepared else {
+      self.installation = installation
+      return true
+    }
+    installation.isPrepared = true
     installation.update.decide(host: &host, door: silicon)
     enterState(&installation)
     self.installation = installation
@@ -131,12 +154,32 @@ extension EmulatedMachine {
 }
 
 /// An update under way, with where plans and the trace have last seen it. A value: a copy is a snapshot.
-struct Installation: Sendable {
+struct Installation: Sendable, Codable {
   var update: ModuleUpdate
   /// The lock-step state.
   var state = UpdateState.start
   /// Its stage; nil outside the lock step.
   var stage: FaultPlan.Stage?
+  /// Plans and the trace have seen the next step already.
+  var isPrepared = false
 
   init(update: ModuleUpdate) { self.update = update }
+}
+
+/// An update that went on after it was restored.
+struct ContinuedInstallation: Sendable {
+  /// What the installer gave; nil for success.
+  var errno: Errno?
+}
+
+/// How much the upload class has been told of the upload that is under way.
+enum UploadMilestone: Equatable, Sendable, Codable {
+  /// There is none, or nothing was told.
+  case none
+  /// It has begun.
+  case started
+  /// The installer has ended with this errno, nil for success, and the upload class has not noticed yet.
+  case installed(Errno?)
+  /// It has ended, and `status` is about to say idle.
+  case ended
 }

@@ -14,14 +14,15 @@ import TDXModule
 /// ## Locks
 /// `lock` guards everything below. The update worker takes it step by step, so whoever waits for it waits for one SEAMCALL
 /// at the most. `frozen` is a lock of its own, taken inside `lock` or alone, never around it; readers of attributes look there
-/// first, so that during an update they see what could be seen just before it and wait for nobody.
+/// first, so that during an update they see what could be seen just before it and wait for nobody. Locks of the upload
+/// device are taken inside `lock`, by who archives the machine; never around it.
 public final class EmulatedMachine: @unchecked Sendable {
   /// What the machine is made of.
   public let options: MachineOptions
   /// The kernel's ABI.
   public let profile: ABIProfile
-  /// Seed of everything random.
-  public let seed: UInt64
+  /// Seed of everything random. It changes only when the state of a machine with another one is restored.
+  public internal(set) var seed: UInt64
   /// Called after the machine was powered on anew, without any lock held: the file tree has to be made anew.
   public var onPowerOn: (@Sendable () -> Void)?
   /// What clients do with the files; off unless asked for.
@@ -48,13 +49,23 @@ public final class EmulatedMachine: @unchecked Sendable {
   var whyReport = Why.nothingUploaded
   var controlError = ""
   var powerState = "on"
-  /// Counts power-ons and kexecs: an update that began before the last one has nothing left to work on.
+  /// Counts power-ons, kexecs and restored states: an update that began before the last one has nothing left to work on.
   var bootNumber: UInt64 = 0
+  /// Power-ons and kexecs that the machine has had, in other processes too.
+  var boots: UInt64 = 0
   var isUpdating = false
   /// The update that is under way.
   var installation: Installation?
   /// Counts the updates that were begun: each has an order of its own with `order=seed`.
   var updateNumber: UInt64 = 0
+  /// What the upload class has been told of the upload that is under way, as far as archives need it.
+  var milestone = UploadMilestone.none
+  /// State of files that were restored and not made yet.
+  var restoredFiles: SavedFiles?
+  /// State of the files of the boot that it is given; nil when they are not those of this boot. Called with `lock` held.
+  var savedFiles: (@Sendable (UInt64) -> SavedFiles?)?
+  /// Called after a change that should outlive the process, without any lock held.
+  public var onSettled: (@Sendable () -> Void)?
   /// In place of `order=`: the schedule of the update of this number.
   var scheduleOverride: (@Sendable (UInt64) -> UpdateSchedule)?
   /// Called after each step of an update, without any lock held: for who watches what can be seen in the middle of one.
@@ -122,7 +133,7 @@ public final class EmulatedMachine: @unchecked Sendable {
     isUpdating = state.installation != nil
     updateNumber = state.updateNumber
     silicon.refusals = state.refusals
-    frozen.withLock { $0 = state.frozen }
+    show(state.frozen)
     bootNumber = 1
     observeSilicon(from: clock.microseconds())
   }
@@ -151,12 +162,12 @@ public final class EmulatedMachine: @unchecked Sendable {
     return SiliconState(machine: machine, loader: loader, module: TDXModule())
   }
 
-  private static func machineConfiguration(_ options: MachineOptions) -> MachineConfiguration {
+  static func machineConfiguration(_ options: MachineOptions) -> MachineConfiguration {
     MachineConfiguration(
       cpu: options.cpu, logicalProcessors: options.lps, memoryGiB: options.memoryGiB, seamdbSize: options.updates + 1)
   }
 
-  private static func hostConfiguration(_ options: MachineOptions) -> HostConfiguration {
+  static func hostConfiguration(_ options: MachineOptions) -> HostConfiguration {
     HostConfiguration(
       machine: machineConfiguration(options), hasSEAMRETErratum: options.errata.contains(.seamretInvdVMCS))
   }
@@ -164,6 +175,9 @@ public final class EmulatedMachine: @unchecked Sendable {
   /// Starts a kernel on the silicon as it is. `lock` is held, or nobody else knows the machine yet.
   func bootHost(_ occasion: String) {
     bootNumber &+= 1
+    boots &+= 1
+    milestone = .none
+    restoredFiles = nil
     let start = clock.microseconds()
     let clock = self.clock
     host = LinuxHost(
@@ -188,7 +202,7 @@ public final class EmulatedMachine: @unchecked Sendable {
   }
 
   /// SEAMCALLs go into the trace; time counts from `start`. `lock` is held, or nobody else knows the machine yet.
-  private func observeSilicon(from start: UInt64) {
+  func observeSilicon(from start: UInt64) {
     let clock = self.clock
     host.log.now = { clock.microseconds() &- start }
     // The silicon lives no longer than the machine, which alone has it.

@@ -77,13 +77,58 @@ extension EmulatedMachine: HostView {
       compatCapable: Result { () throws(Errno) in try host.compatCapable() },
       program: silicon.machine.residentProgram)
     host.log = log
-    frozen.withLock { $0 = view }
-    isFrozen.store(true, ordering: .releasing)
+    show(view)
   }
 
   /// Readers see the machine as it is again.
   func thaw() {
-    isFrozen.store(false, ordering: .releasing)
-    frozen.withLock { $0 = nil }
+    show(nil)
+  }
+
+  /// Readers see `view`; nil, the machine as it is.
+  func show(_ view: FrozenView?) {
+    frozen.withLock { $0 = view }
+    isFrozen.store(view != nil, ordering: .releasing)
+  }
+}
+
+extension FrozenView: Codable {
+  private enum Key: CodingKey {
+    case version, seamldrVersion, numRemainingUpdates, compatCapable, program
+  }
+
+  /// A value, or the errno instead of it.
+  private struct Outcome<Value: Codable>: Codable {
+    var value: Value?
+    var errno: Errno?
+
+    init(_ result: Result<Value, Errno>) {
+      switch result {
+      case .success(let value): self.value = value
+      case .failure(let errno): self.errno = errno
+      }
+    }
+
+    var result: Result<Value, Errno> { value.map { .success($0) } ?? .failure(errno ?? .ioError) }
+  }
+
+  /// All of it.
+  func encode(to encoder: any Encoder) throws {
+    var container = encoder.container(keyedBy: Key.self)
+    try container.encode(Outcome(version), forKey: .version)
+    try container.encode(Outcome(seamldrVersion), forKey: .seamldrVersion)
+    try container.encode(Outcome(numRemainingUpdates), forKey: .numRemainingUpdates)
+    try container.encode(Outcome(compatCapable), forKey: .compatCapable)
+    try container.encode(program, forKey: .program)
+  }
+
+  /// Reads what ``encode(to:)`` wrote.
+  init(from decoder: any Decoder) throws {
+    let container = try decoder.container(keyedBy: Key.self)
+    version = try container.decode(Outcome<ModuleVersion>.self, forKey: .version).result
+    seamldrVersion = try container.decode(Outcome<ModuleVersion>.self, forKey: .seamldrVersion).result
+    numRemainingUpdates = try container.decode(Outcome<UInt32>.self, forKey: .numRemainingUpdates).result
+    compatCapable = try container.decode(Outcome<Bool>.self, forKey: .compatCapable).result
+    program = try container.decode(ModuleProgram?.self, forKey: .program)
   }
 }

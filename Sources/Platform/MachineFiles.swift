@@ -41,6 +41,9 @@ public final class MachineFiles: Sendable {
 
   private struct Device {
     var upload: FirmwareUploadDevice?
+    /// The driver of `upload`, and the boot to which both belong.
+    var driver: UpdateDriver?
+    var boot: UInt64?
     var testFirmware: TestFirmware?
     /// Paths of what was added to the tree for it.
     var paths: [String] = []
@@ -61,6 +64,7 @@ public final class MachineFiles: Sendable {
       extra
     }
     tree.setJournal { [weak machine] operation in machine?.journal(operation) }
+    machine.savedFiles = { [weak self] boot in self?.saved(boot: boot) }
     addDevice()
     machine.onPowerOn = { [weak self] in self?.renewDevice() }
     machine.onWatch = { [tree, operations = machine.operations] isOn in tree.setWatcher(isOn ? operations : nil) }
@@ -103,8 +107,13 @@ public final class MachineFiles: Sendable {
   }
 
   private func addHostDevice() {
+    let saved = machine.takeRestoredFiles()
+    if let saved { timeout.seconds = saved.timeout }
     guard let parts = machine.hostDevice() else { return }
-    let upload = parts.device.hasUpload ? makeUpload(boot: parts.boot) : nil
+    let driver =
+      parts.device.hasUpload
+      ? UpdateDriver(machine: machine, boot: parts.boot, isCancelRequested: saved?.isCancelRequested ?? false) : nil
+    let upload = driver.map { makeUpload($0, boot: parts.boot, saved: saved?.upload) }
     let files = HostDirectory(
       machine: machine, parts: parts.device, upload: upload,
       skeleton: SysfsSkeleton(machine: machine, timeout: timeout))
@@ -119,23 +128,38 @@ public final class MachineFiles: Sendable {
     case .sys:
       for (entry, parent) in files.sysEntries { add(entry, at: parent) }
     }
-    device.withLock { $0 = Device(upload: upload, paths: paths) }
+    device.withLock { $0 = Device(upload: upload, driver: driver, boot: parts.boot, paths: paths) }
+    if let milestone = saved?.milestone {
+      upload?.resume(isStarted: milestone != .none, hasEnded: milestone == .ended)
+    }
   }
 
-  private func makeUpload(boot: UInt64) -> FirmwareUploadDevice {
+  private func makeUpload(_ driver: UpdateDriver, boot: UInt64, saved: SavedUpload?) -> FirmwareUploadDevice {
     let machine = machine
+    let environment = FirmwareUploadEnvironment(
+      log: { machine.appendLog($0) },
+      schedule: { machine.worker.schedule($0) },
+      mayWriteRawIO: environment.mayWriteRawIO,
+      observe: { machine.observe($0, boot: boot) },
+      hasMemory: { allocation in
+        switch allocation {
+        case .pages: machine.hasPages(in: .receive)
+        case .mapping: machine.hasPages(in: .prepare)
+        }
+      })
+    let name = machine.profile.uploadName
+    guard let saved else {
+      return FirmwareUploadDevice(name: name, driver: driver, timeout: timeout, environment: environment)
+    }
     return FirmwareUploadDevice(
-      name: machine.profile.uploadName, driver: UpdateDriver(machine: machine, boot: boot), timeout: timeout,
-      environment: FirmwareUploadEnvironment(
-        log: { machine.appendLog($0) },
-        schedule: { machine.worker.schedule($0) },
-        mayWriteRawIO: environment.mayWriteRawIO,
-        observe: { machine.observe($0, boot: boot) },
-        hasMemory: { allocation in
-          switch allocation {
-          case .pages: machine.hasPages(in: .receive)
-          case .mapping: machine.hasPages(in: .prepare)
-          }
-        }))
+      name: name, driver: driver, timeout: timeout, environment: environment, saved: saved)
+  }
+
+  /// What of the files an archive of the machine has, if they are those of the boot `boot`.
+  private func saved(boot: UInt64) -> SavedFiles? {
+    let (upload, driver, of) = device.withLock { ($0.upload, $0.driver, $0.boot) }
+    guard of == nil || of == boot else { return nil }
+    return SavedFiles(
+      timeout: timeout.seconds, upload: upload?.saved, isCancelRequested: driver?.isCancelRequested ?? false)
   }
 }

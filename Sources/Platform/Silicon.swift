@@ -33,7 +33,7 @@ public struct SEAMCALLRecord: Sendable, Equatable {
 }
 
 /// A SEAMCALL that was refused, and why, for people.
-public struct SEAMCALLRefusal: Sendable, Equatable {
+public struct SEAMCALLRefusal: Sendable, Equatable, Codable {
   /// Logical processor.
   public var lp: Int
   /// RAX that went in.
@@ -122,7 +122,7 @@ public final class Silicon: SEAMCALLDoor {
   }
 
   /// An update makes at most a few failing calls a CPU; more tell nothing new.
-  private static let keptRefusals = 4096
+  static let keptRefusals = 4096
 
   /// What the firmware that was entered says about its refusal.
   private func refusalReason(_ input: Registers, _ result: SEAMCALLResult) -> String? {

@@ -11,11 +11,14 @@ final class UpdateDriver: FirmwareUploadDriver {
   private let boot: UInt64
   private let cancelFlag: Guarded<CancelFlag>
 
-  init(machine: EmulatedMachine, boot: UInt64) {
+  init(machine: EmulatedMachine, boot: UInt64, isCancelRequested: Bool = false) {
     self.machine = machine
     self.boot = boot
-    cancelFlag = Guarded(CancelFlag(machine.profile.cancel))
+    cancelFlag = Guarded(CancelFlag(machine.profile.cancel, isSet: isCancelRequested))
   }
+
+  /// `cancel_request`
+  var isCancelRequested: Bool { cancelFlag.withLock { $0.isSet } }
 
   func prepare(image: [UInt8]) throws(FirmwareUploadError) {
     machine.enter(.prepare, boot: boot)
@@ -25,6 +28,10 @@ final class UpdateDriver: FirmwareUploadDriver {
 
   /// The whole image at once; the offset is not looked at.
   func write(image: [UInt8], offset: Int) throws(FirmwareUploadError) -> Int {
+    if let continued = machine.continueInstallation(boot: boot) {
+      if let error = machine.profile.uploadError(for: continued.errno) { throw error }
+      return image.count - offset
+    }
     let hasMemory = machine.enter(.transfer, boot: boot)
     try cancelFlag.withLock { flag throws(FirmwareUploadError) in try flag.write() }
     let errno = machine.install(image, boot: boot, hasMemory: hasMemory)
@@ -41,9 +48,23 @@ final class UpdateDriver: FirmwareUploadDriver {
 extension EmulatedMachine {
   /// Keeps upload-level events of the device of boot number `boot` for the trace and for `why`.
   func observe(_ event: FirmwareUploadEvent, boot: UInt64) {
+    note(event, boot: boot)
+    // Before `status` says idle: who has seen that finds the outcome also after the process was killed.
+    if case .ended = event { settle() }
+  }
+
+  private func note(_ event: FirmwareUploadEvent, boot: UInt64) {
     lock.withLock {
       guard boot == bootNumber else { return }
       defer { watch(event) }
+      switch event {
+      case .started: milestone = .started
+      case .ended: milestone = .ended
+      case .idle: milestone = .none
+      case .loadingBegan, .loadingGivenUp, .unexpectedValue, .nothingStaged, .commitRefused, .pageAllocationFailed,
+        .loadingIgnored, .entered, .transferred, .cancelled:
+        break
+      }
       switch event {
       case .started(let size):
         trace.note("upload", [("bytes", .number(size))], time: now)

@@ -3,9 +3,9 @@ import SEAM
 /// The true cause of the last upload's result, which the kernel hides and tdxfs knows: what `.tdxfs/why` shows.
 ///
 /// The first line is one sentence for people. `key=value` lines follow, always all, `-` where there is nothing to say.
-public struct Why: Equatable, Sendable {
+public struct Why: Equatable, Sendable, Codable {
   /// What a failed update took with it.
-  public enum Loss: String, Sendable {
+  public enum Loss: String, Sendable, Codable {
     /// Everything is as before.
     case none
     /// TDX is gone until reboot; there was no TD.

@@ -1,5 +1,5 @@
 /// The processors that tdxfs emulates, as `cpu=` names them.
-public enum CPUModel: String, CaseIterable, Sendable {
+public enum CPUModel: String, CaseIterable, Sendable, Codable {
   /// Sapphire Rapids.
   case spr
   /// Emerald Rapids.

@@ -13,7 +13,7 @@ import Basics
 /// | 31:0 | DETAILS_L2, mostly an operand id |
 ///
 /// The P-SEAMLDR has a set of codes of its own, which use bits 63 and 19:0.
-public struct CompletionStatus: RawRepresentable, Hashable, Sendable {
+public struct CompletionStatus: RawRepresentable, Hashable, Sendable, Codable {
   /// RAX.
   public let rawValue: UInt64
 

@@ -1,7 +1,7 @@
 import Basics
 
 /// RDRAND of the machine: deterministic from a seed, and able to run dry.
-public struct Entropy: Sendable, Equatable {
+public struct Entropy: Sendable, Equatable, Codable {
   private var generator: SeededGenerator
   /// How many of the next draws give nothing; `Int.max` means that none ever does again.
   public var failures = 0

@@ -2,7 +2,7 @@
 ///
 /// No x86 code is executed here. What a vCPU would execute is a list of such steps, which stands beside the machine's
 /// memory as the module's program does; the module runs it in TDH.VP.ENTER and so decides what each step can do.
-public enum GuestStep: Equatable, Hashable, Sendable {
+public enum GuestStep: Equatable, Hashable, Sendable, Codable {
   /// TDCALL: RAX selects the leaf, the other registers are its operands. TDG.VP.VMCALL (leaf 0) leaves the TD.
   case tdcall(Registers)
   /// Reads `count` bytes at the guest physical address `gpa`, which may cross pages.
@@ -14,7 +14,7 @@ public enum GuestStep: Equatable, Hashable, Sendable {
 }
 
 /// What became of a ``GuestStep``, as the guest sees it.
-public enum GuestOutcome: Equatable, Sendable {
+public enum GuestOutcome: Equatable, Sendable, Codable {
   /// Registers after a TDCALL.
   case registers(Registers)
   /// Bytes that were read.
@@ -29,7 +29,7 @@ public enum GuestOutcome: Equatable, Sendable {
 }
 
 /// The software of one vCPU: what it has still to do, and what it has seen.
-public struct GuestProgram: Equatable, Sendable {
+public struct GuestProgram: Equatable, Sendable, Codable {
   /// Steps to come, the next one first. With none left the vCPU spins until an interrupt takes it out of the TD.
   public var steps: [GuestStep]
   /// Outcomes of the steps that are done, oldest first.

@@ -3,7 +3,7 @@ import ModuleImage
 
 /// The hardware that the P-SEAMLDR and the TDX module run on. A value: a copy
 /// is a snapshot.
-public struct Machine: Sendable {
+public struct Machine: Sendable, Codable {
   /// What was built in.
   public let configuration: MachineConfiguration
   /// Physical memory, SEAM range included.

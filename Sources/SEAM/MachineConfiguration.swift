@@ -1,5 +1,5 @@
 /// What was built into one emulated machine, and never changes while it lives.
-public struct MachineConfiguration: Equatable, Sendable {
+public struct MachineConfiguration: Equatable, Sendable, Codable {
   /// The processor in every socket.
   public var cpu: CPUModel
   /// Number of logical processors, 1…1024; another value becomes the nearest of these.

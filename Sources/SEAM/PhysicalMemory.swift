@@ -1,3 +1,5 @@
+import Basics
+
 /// Sparse physical memory: pages that were never written read as zeros.
 ///
 /// Pages are copy-on-write values, so copying one page to another address, and
@@ -48,6 +50,11 @@ public struct PhysicalMemory: Sendable {
   /// Memory that was never written; `seamRange` holds the addresses of the SEAM range.
   public init(seamRange: Range<UInt64>) {
     self.seamRange = seamRange
+  }
+
+  /// Whether its SEAM range is `expected`.
+  func check(seamRange expected: Range<UInt64>) throws(ArchiveError) {
+    try ArchiveCheck.require(seamRange == expected, "another SEAM range")
   }
 
   /// Number of pages that hold something.
@@ -148,4 +155,50 @@ public struct PhysicalMemory: Sendable {
       return !(base..<max(base, end)).contains(address) || kept.contains(address)
     }
   }
+}
+
+extension PhysicalMemory: Codable {
+  private enum Key: CodingKey {
+    case seamRange, pages
+  }
+
+  /// The pages in ascending order, packed: distance from the one before, KeyID, 0 for zeros or 1, then the bytes.
+  public func encode(to encoder: any Encoder) throws {
+    var container = encoder.container(keyedBy: Key.self)
+    try container.encode(seamRange, forKey: .seamRange)
+    var packer = Packer()
+    var last: UInt64 = 0
+    for (number, page) in (Array(pages) + Array(seamPages)).sorted(by: { $0.key < $1.key }) {
+      packer.append(number &- last)
+      packer.append(UInt64(page.keyID))
+      let isZero = page.bytes.allSatisfy { $0 == 0 }
+      packer.append(isZero ? 0 : 1)
+      if !isZero { packer.append(bytes: page.bytes) }
+      last = number
+    }
+    try container.encode(packer.bytes, forKey: .pages)
+  }
+
+  /// Reads what ``encode(to:)`` wrote.
+  public init(from decoder: any Decoder) throws {
+    let container = try decoder.container(keyedBy: Key.self)
+    self.init(seamRange: try container.decode(Range<UInt64>.self, forKey: .seamRange))
+    var unpacker = Unpacker(try container.decode([UInt8].self, forKey: .pages))
+    var number: UInt64 = 0
+    var isFirst = true
+    while !unpacker.isAtEnd {
+      let distance = try unpacker.number()
+      try ArchiveCheck.require(isFirst || distance > 0, "a page of memory comes twice")
+      isFirst = false
+      number = number.addingReportingOverflow(distance).partialValue
+      try ArchiveCheck.range(number, 0...Self.lastPage, "the number of a page of memory")
+      let keyID = try unpacker.number(as: UInt16.self)
+      let isZero = try unpacker.number() == 0
+      let page = isZero ? Page.zeros(keyID: keyID) : Page(bytes: try unpacker.bytes(Self.pageSize), keyID: keyID)
+      setPage(page, at: number &* 4096)
+    }
+  }
+
+  /// The highest page that a physical address can name.
+  private static let lastPage: UInt64 = (1 << (MachineConfiguration.maxPA - 12)) - 1
 }

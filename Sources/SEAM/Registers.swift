@@ -5,7 +5,7 @@ import Basics
 /// RAX selects the leaf on the way in and is the completion status on the way
 /// out; the others are operands (TDX module ABI specification, SEAMCALL
 /// interface; P-SEAMLDR interface specification).
-public struct Registers: Equatable, Hashable, Sendable {
+public struct Registers: Equatable, Hashable, Sendable, Codable {
   /// Leaf in, completion status out.
   public var rax: UInt64
   /// Operand RBX.
@@ -56,7 +56,7 @@ public struct Registers: Equatable, Hashable, Sendable {
 }
 
 /// What the SEAMCALL instruction did on a logical processor.
-public enum SEAMCALLResult: Equatable, Sendable {
+public enum SEAMCALLResult: Equatable, Sendable, Codable {
   /// A firmware was entered and returned (CF = 0); RAX is its completion status.
   case returned(Registers)
   /// CF = 1, registers unchanged: no firmware behind the leaf is ready (VMfailInvalid).

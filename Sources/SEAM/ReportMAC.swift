@@ -5,7 +5,7 @@ import Cryptography
 ///
 /// It follows from the machine's seed, so that any run can be repeated, without a draw from ``Entropy``: what comes out of
 /// RDRAND does not depend on it.
-public struct ReportKey: Equatable, Sendable {
+public struct ReportKey: Equatable, Sendable, Codable {
   private let bytes: [UInt8]
 
   /// The key of the power-on with `seed`.
@@ -13,6 +13,9 @@ public struct ReportKey: Equatable, Sendable {
     let label = Array("tdxfs report key".utf8)
     bytes = HMACSHA256.code(of: seed.littleEndianBytes, key: label)
   }
+
+  /// Whether it has the length of a key.
+  func check() throws(ArchiveError) { try ArchiveCheck.count(bytes, is: 32, "the report key") }
 
   /// HMAC-SHA-256 of `message`.
   func authenticate(_ message: some Sequence<UInt8>) -> [UInt8] {

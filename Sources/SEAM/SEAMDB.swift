@@ -1,8 +1,8 @@
 /// The CPU's table of the modules that were loaded since the last LOAD, reached
 /// with SEAMOPS (pseamldr.md 3.6). Each module load appends one entry.
-public struct SEAMDB: Sendable, Equatable {
+public struct SEAMDB: Sendable, Equatable, Codable {
   /// One module load.
-  public struct Entry: Sendable, Equatable {
+  public struct Entry: Sendable, Equatable, Codable {
     /// The identity that was loaded.
     public var info: SEAMInfo
     /// 256-bit nonce drawn at insertion, as four words.

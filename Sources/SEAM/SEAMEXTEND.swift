@@ -1,7 +1,7 @@
 import Basics
 
 /// SEAM_INFO: the identity of the loaded TDX module, 128 bytes (pseamldr.md 2.2).
-public struct SEAMInfo: Equatable, Sendable {
+public struct SEAMInfo: Equatable, Sendable, Codable {
   /// Size in memory.
   public static let size = 128
 
@@ -76,7 +76,7 @@ public struct SEAMInfo: Equatable, Sendable {
 }
 
 /// SEAMEXTEND: the platform-scope register that says which firmware is ready, 136 bytes (pseamldr.md 2.2).
-public struct SEAMEXTEND: Equatable, Sendable {
+public struct SEAMEXTEND: Equatable, Sendable, Codable {
   /// Offset 0: the module's identity.
   public var info = SEAMInfo()
   /// Offset 128: the TDX module may be called.

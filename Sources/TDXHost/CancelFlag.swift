@@ -7,8 +7,11 @@ public struct CancelFlag: Equatable, Sendable {
   /// `cancel_request`
   public private(set) var isSet = false
 
-  /// The flag of a driver with this rule.
-  public init(_ rule: CancelRule) { self.rule = rule }
+  /// The flag of a driver with this rule; set where it was saved so.
+  public init(_ rule: CancelRule, isSet: Bool = false) {
+    self.rule = rule
+    self.isSet = isSet
+  }
 
   /// `tdx_fw_cancel`. The class calls it also when no upload runs.
   public mutating func cancel() {

@@ -61,7 +61,7 @@ public struct MetadataField: RawRepresentable, Hashable, Sendable {
 }
 
 /// TDX_FEATURES0 as Linux looks at it.
-public struct TDXFeatures0: OptionSet, Hashable, Sendable {
+public struct TDXFeatures0: OptionSet, Hashable, Sendable, Codable {
   /// The 64 bits.
   public let rawValue: UInt64
 

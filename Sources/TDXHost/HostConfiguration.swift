@@ -1,7 +1,7 @@
 import SEAM
 
 /// What the emulated kernel finds when it boots: the ACPI and E820 tables, CPUID and the MSRs that it reads.
-public struct HostConfiguration: Equatable, Sendable {
+public struct HostConfiguration: Equatable, Sendable, Codable {
   /// Package of each present CPU; the CPU number is the dense index of the LP.
   public var packages: [Int]
   /// Usable RAM (`for_each_mem_pfn_range`), ascending, page-aligned.

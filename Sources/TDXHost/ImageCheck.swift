@@ -2,7 +2,7 @@ import Basics
 import SystemPackage
 
 /// One thing that the kernel looks at before it stops any CPU.
-public enum PreflightCheck: Equatable, Sendable {
+public enum PreflightCheck: Equatable, Sendable, Codable {
   /// INFO has to succeed: the call's errno, or this one.
   case seamldrInfo(failure: Errno?)
   /// INFO's num_remaining_updates has to be more than 0: ENOSPC.
@@ -16,7 +16,7 @@ public enum PreflightCheck: Equatable, Sendable {
 }
 
 /// A property of an image's header that some kernel checks (kernel-abi.md 4.3). All fail with EINVAL.
-public enum ImageCheck: Equatable, Sendable {
+public enum ImageCheck: Equatable, Sendable, Codable {
   /// size ≥ n
   case atLeast(Int)
   /// size > n

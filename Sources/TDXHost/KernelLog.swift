@@ -1,7 +1,9 @@
+import Basics
+
 /// The emulated kernel's ring buffer, as `dmesg` and `/dev/kmsg` show it. A value: a copy is a snapshot.
 public struct KernelLog: Sendable {
   /// `KERN_*` levels.
-  public enum Level: UInt8, Sendable {
+  public enum Level: UInt8, Sendable, Codable {
     /// `KERN_ERR`
     case error = 3
     /// `KERN_WARNING`
@@ -58,4 +60,49 @@ public struct KernelLog: Sendable {
 
   /// All lines, each with its newline.
   public var text: String { records.map { $0.line + "\n" }.joined() }
+}
+
+extension KernelLog: Codable {
+  private enum Key: CodingKey {
+    case nextSequence, records
+  }
+
+  /// The records, packed: level, time, text.
+  public func encode(to encoder: any Encoder) throws {
+    var container = encoder.container(keyedBy: Key.self)
+    try container.encode(nextSequence, forKey: .nextSequence)
+    var packer = Packer()
+    for record in records {
+      packer.append(UInt64(record.level.rawValue))
+      packer.append(record.microseconds)
+      packer.append(record.text)
+    }
+    try container.encode(packer.bytes, forKey: .records)
+  }
+
+  /// Reads what ``encode(to:)`` wrote. Its clock stands still until ``now`` is set.
+  public init(from decoder: any Decoder) throws {
+    self.init(now: { 0 })
+    let container = try decoder.container(keyedBy: Key.self)
+    nextSequence = try container.decode(UInt64.self, forKey: .nextSequence)
+    var unpacker = Unpacker(try container.decode([UInt8].self, forKey: .records))
+    while !unpacker.isAtEnd {
+      guard let level = Level(rawValue: try unpacker.number(as: UInt8.self)) else {
+        throw ArchiveError("a line of the kernel log has no level that there is")
+      }
+      let microseconds = try unpacker.number()
+      records.append(Record(sequence: 0, microseconds: microseconds, level: level, text: try unpacker.text()))
+    }
+    try ArchiveCheck.range(records.count, 0...Self.capacity, "the number of lines of the kernel log")
+    try ArchiveCheck.require(nextSequence >= UInt64(records.count), "the number of the kernel log's last line")
+    // Lines go from the front only, so they are numbered without gaps.
+    let first = nextSequence - UInt64(records.count)
+    for index in records.indices { records[index] = records[index].numbered(first &+ UInt64(index)) }
+  }
+}
+
+extension KernelLog.Record {
+  fileprivate func numbered(_ sequence: UInt64) -> Self {
+    Self(sequence: sequence, microseconds: microseconds, level: level, text: text)
+  }
 }

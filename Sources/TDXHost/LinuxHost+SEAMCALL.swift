@@ -78,7 +78,7 @@ extension LinuxHost {
 }
 
 /// The places that warn once per boot, by the name of their function.
-enum WarnSite: String, Hashable, Sendable {
+enum WarnSite: String, Hashable, Sendable, Codable {
   case shutdown = "tdx_module_shutdown"
   case refreshVersion = "tdx_module_refresh_version"
   case runUpdate = "tdx_module_run_update"

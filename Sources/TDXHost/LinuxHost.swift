@@ -1,3 +1,4 @@
+import Basics
 import ModuleImage
 import SEAM
 import SystemPackage
@@ -102,9 +103,66 @@ public struct LinuxHost: Sendable {
 
 /// The `tdx_host` device: which of its parts were made. Visibility is decided once, when the device is created, and never
 /// again (kernel-abi.md 3.1).
-public struct HostDevice: Equatable, Sendable {
+public struct HostDevice: Equatable, Sendable, Codable {
   /// The files that ask the P-SEAMLDR are there.
   public var hasSEAMLDRFiles: Bool
   /// The upload device is registered.
   public var hasUpload: Bool
+}
+
+extension LinuxHost: Codable {
+  private enum Key: CodingKey {
+    case profile, configuration, log, pages, sysInfo, isModuleInitialized, isSysInitDone, sysInitResult, isLPInitialized
+    case isOnline, tdmrs, hasHotplugCallbacks, device, isHotplugLocked, tds, cachedInfo, warned, loggedOnce, infoPage
+  }
+
+  /// All of it; the profile by its name.
+  public func encode(to encoder: any Encoder) throws {
+    var container = encoder.container(keyedBy: Key.self)
+    try container.encode(profile.name, forKey: .profile)
+    try container.encode(configuration, forKey: .configuration)
+    try container.encode(log, forKey: .log)
+    try container.encode(pages, forKey: .pages)
+    try container.encode(sysInfo, forKey: .sysInfo)
+    try container.encode(isModuleInitialized, forKey: .isModuleInitialized)
+    try container.encode(isSysInitDone, forKey: .isSysInitDone)
+    try container.encode(sysInitResult, forKey: .sysInitResult)
+    try container.encode(isLPInitialized, forKey: .isLPInitialized)
+    try container.encode(isOnline, forKey: .isOnline)
+    try container.encode(tdmrs, forKey: .tdmrs)
+    try container.encode(hasHotplugCallbacks, forKey: .hasHotplugCallbacks)
+    try container.encode(device, forKey: .device)
+    try container.encode(isHotplugLocked, forKey: .isHotplugLocked)
+    try container.encode(tds, forKey: .tds)
+    try container.encode(cachedInfo, forKey: .cachedInfo)
+    try container.encode(warned, forKey: .warned)
+    try container.encode(loggedOnce, forKey: .loggedOnce)
+    try container.encode(infoPage, forKey: .infoPage)
+  }
+
+  /// Reads what ``encode(to:)`` wrote. Its log has no clock yet.
+  public init(from decoder: any Decoder) throws {
+    let container = try decoder.container(keyedBy: Key.self)
+    let name = try container.decode(String.self, forKey: .profile)
+    guard let profile = ABIProfile.named(name) else { throw ArchiveError("there is no kernel \(name)") }
+    self.profile = profile
+    configuration = try container.decode(HostConfiguration.self, forKey: .configuration)
+    log = try container.decode(KernelLog.self, forKey: .log)
+    pages = try container.decode(PageAllocator.self, forKey: .pages)
+    sysInfo = try container.decode(SysInfo.self, forKey: .sysInfo)
+    isModuleInitialized = try container.decode(Bool.self, forKey: .isModuleInitialized)
+    isSysInitDone = try container.decode(Bool.self, forKey: .isSysInitDone)
+    sysInitResult = try container.decode(Errno?.self, forKey: .sysInitResult)
+    isLPInitialized = try container.decode([Bool].self, forKey: .isLPInitialized)
+    isOnline = try container.decode([Bool].self, forKey: .isOnline)
+    tdmrs = try container.decode([TDMR].self, forKey: .tdmrs)
+    hasHotplugCallbacks = try container.decode(Bool.self, forKey: .hasHotplugCallbacks)
+    device = try container.decode(HostDevice?.self, forKey: .device)
+    isHotplugLocked = try container.decode(Bool.self, forKey: .isHotplugLocked)
+    tds = try container.decode(TDTable.self, forKey: .tds)
+    cachedInfo = try container.decode(SEAMLDRInfo?.self, forKey: .cachedInfo)
+    warned = try container.decode(Set<WarnSite>.self, forKey: .warned)
+    loggedOnce = try container.decode(Set<String>.self, forKey: .loggedOnce)
+    infoPage = try container.decode(UInt64?.self, forKey: .infoPage)
+  }
 }

@@ -1,10 +1,11 @@
+import Basics
 import ModuleImage
 import SEAM
 import SystemPackage
 
 /// One run of `seamldr_install_module`, which the caller steps. A step makes at most one SEAMCALL, so a worker can take the
 /// machine's lock step by step and a fault can act at each (kernel-abi.md 5.2).
-public struct ModuleUpdate: Sendable {
+public struct ModuleUpdate: Sendable, Codable {
   /// What a step did.
   public enum Step: Equatable, Sendable {
     /// There is more to do.
@@ -14,7 +15,7 @@ public struct ModuleUpdate: Sendable {
   }
 
   /// Where the update is.
-  enum Phase: Sendable {
+  enum Phase: Sendable, Codable {
     /// At the check with this index.
     case preflight(Int)
     /// In the lock step of all CPUs.
@@ -27,14 +28,14 @@ public struct ModuleUpdate: Sendable {
   }
 
   /// A call under way, and what it is for.
-  struct Pending: Sendable {
+  struct Pending: Sendable, Codable {
     var call: KernelCall
     var purpose: Purpose
     var attempts = 0
   }
 
   /// What a SEAMCALL of an update is for.
-  enum Purpose: Sendable {
+  enum Purpose: Sendable, Codable {
     case loaderInfo
     case readModuleHV
     case shutdown
@@ -106,6 +107,29 @@ public struct ModuleUpdate: Sendable {
     // Decided now, so that the end of an update shows with the call that ended it.
     pending = advance(host: &host, door: door)
     return pending == nil ? .finished(record) : .running
+  }
+
+  /// Whether it is an update that `host` can be in the middle of: what came out of an archive may be anything.
+  public func check(_ host: LinuxHost) throws(ArchiveError) {
+    let cpus = 0...max(0, host.configuration.presentCPUs - 1)
+    try ArchiveCheck.range(lead, cpus, "the lead CPU of the update")
+    for cpu in waiting { try ArchiveCheck.range(cpu, cpus, "a CPU of the update") }
+    if let pending {
+      try ArchiveCheck.range(pending.call.lp, cpus, "the CPU of the next SEAMCALL")
+      try ArchiveCheck.range(pending.attempts, 0...LinuxHost.entropyAttempts, "how often a SEAMCALL was repeated")
+      if case .refresh(let index) = pending.purpose { try Self.check(index) }
+    }
+    switch phase {
+    case .preflight(let index), .refresh(let index): try Self.check(index)
+    case .lockStep, .reloadInfo, .finished: break
+    }
+    try freshInfo.check()
+    if let staged { for page in staged.pages { try host.pages.check(page, host.configuration.memory) } }
+  }
+
+  /// The index of a check or field is one, even if there are fewer.
+  private static func check(_ index: Int) throws(ArchiveError) {
+    try ArchiveCheck.range(index, 0...65_535, "how far the update is")
   }
 
   /// Steps to the end.

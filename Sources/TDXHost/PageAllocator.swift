@@ -1,8 +1,10 @@
+import Basics
+
 /// The emulated kernel's page allocator: which pages of host memory are in use.
 ///
 /// Single pages come from the bottom, contiguous chunks (`alloc_contig_pages`) from the top. Freed pages are used
 /// again, last freed first, so that ten thousand updates touch the same memory.
-public struct PageAllocator: Sendable, Equatable {
+public struct PageAllocator: Sendable, Equatable, Codable {
   /// Bytes a page.
   public static let pageSize: UInt64 = 4096
   /// Below this address lie the kernel itself and what firmware left behind.
@@ -21,6 +23,29 @@ public struct PageAllocator: Sendable, Equatable {
       let start = max(region.lowerBound, Self.firstAddress)
       return start < region.upperBound ? start..<region.upperBound : nil
     }
+  }
+
+  /// Whether it hands out nothing but pages of `memory`.
+  func check(_ memory: [Range<UInt64>]) throws(ArchiveError) {
+    let whole = Self(memory: memory).regions
+    try ArchiveCheck.count(regions, is: whole.count, "the regions of free memory")
+    for (region, all) in zip(regions, whole) {
+      try ArchiveCheck.require(region == region.clamped(to: all), "free memory beyond all memory")
+    }
+    for page in freed {
+      try ArchiveCheck.require(
+        page.isMultiple(of: Self.pageSize) && whole.contains { $0.contains(page) }, "a free page at \(page.hex)")
+    }
+    let pages = whole.reduce(0) { $0 + Int(($1.upperBound - $1.lowerBound) / Self.pageSize) }
+    try ArchiveCheck.range(freed.count, 0...pages, "the number of free pages")
+    // It may be less than none when pages were given back that something else had taken.
+    try ArchiveCheck.range(pagesInUse, -pages...pages, "the number of pages in use")
+  }
+
+  /// Whether `page` is one of `memory`.
+  func check(_ page: UInt64, _ memory: [Range<UInt64>]) throws(ArchiveError) {
+    try ArchiveCheck.require(
+      page.isMultiple(of: Self.pageSize) && memory.contains { $0.contains(page) }, "a page of memory at \(page.hex)")
   }
 
   /// Pages that can still be handed out.

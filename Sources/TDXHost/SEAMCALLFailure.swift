@@ -3,7 +3,7 @@ import SEAM
 import SystemPackage
 
 /// A SEAMCALL as the kernel makes it.
-struct KernelCall: Sendable {
+struct KernelCall: Sendable, Codable {
   /// Leaf and operands.
   var registers: Registers
   /// CPU that executes it.
@@ -29,7 +29,7 @@ struct KernelCall: Sendable {
 }
 
 /// A SEAMCALL that did not succeed, and the errno that Linux makes of it.
-public struct SEAMCALLFailure: Error, Equatable, Sendable {
+public struct SEAMCALLFailure: Error, Equatable, Sendable, Codable {
   /// CPU that executed it.
   public var lp: Int
   /// Leaf and operands.

@@ -2,7 +2,7 @@ import ModuleImage
 import SEAM
 
 /// What Linux takes out of SEAMLDR_INFO (`struct seamldr_info`; kernel-abi.md 3.2).
-public struct SEAMLDRInfo: Equatable, Sendable {
+public struct SEAMLDRInfo: Equatable, Sendable, Codable {
   /// Bytes of the buffer, which is aligned to its size.
   public static let size = 256
 

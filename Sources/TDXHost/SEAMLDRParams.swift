@@ -34,7 +34,7 @@ public struct SEAMLDRParamsRule: Equatable, Sendable {
 }
 
 /// An image in host memory, as the P-SEAMLDR gets it.
-struct StagedParams: Sendable {
+struct StagedParams: Sendable, Codable {
   /// The SEAMLDR_PARAMS page: RCX of INSTALL.
   var page: UInt64
   /// All pages that have to be given back, the params page first.

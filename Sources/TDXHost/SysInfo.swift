@@ -2,7 +2,7 @@ import ModuleImage
 
 /// What Linux keeps of the module's global metadata (`struct tdx_sys_info`). Read at boot; an update refreshes as little
 /// of it as the profile says, so KVM goes on with the capabilities of the module that booted.
-public struct SysInfo: Equatable, Sendable {
+public struct SysInfo: Equatable, Sendable, Codable {
   /// `version`
   public var version = ModuleVersion(0, 0, 0)
   /// `features.tdx_features0`

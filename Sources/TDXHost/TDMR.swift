@@ -2,7 +2,7 @@ import Basics
 import SystemPackage
 
 /// A TD memory region as the kernel builds it (`struct tdmr_info`).
-public struct TDMR: Equatable, Sendable {
+public struct TDMR: Equatable, Sendable, Codable {
   /// TDMRs begin and end at multiples of 1 GiB.
   public static let alignment: UInt64 = 1 << 30
 

@@ -3,9 +3,9 @@ import SEAM
 import SystemPackage
 
 /// How one update ended: the errno, which is all that the kernel keeps, and beside it everything that it forgets.
-public struct UpdateRecord: Equatable, Sendable {
+public struct UpdateRecord: Equatable, Sendable, Codable {
   /// Where an update ended.
-  public enum Stage: Equatable, Sendable {
+  public enum Stage: Equatable, Sendable, Codable {
     /// Before any CPU was stopped: nothing was touched.
     case preflight(PreflightCheck)
     /// In a lock-step state.

@@ -1,7 +1,7 @@
 import Basics
 
 /// The lock-step states of an update (`enum module_update_state`).
-public enum UpdateState: String, CaseIterable, Sendable {
+public enum UpdateState: String, CaseIterable, Sendable, Codable {
   /// Where every CPU begins; never executed.
   case start = "START"
   /// TDH.SYS.SHUTDOWN by the lead CPU.
@@ -29,9 +29,9 @@ public enum UpdateState: String, CaseIterable, Sendable {
 
 /// What is a matter of chance on a real machine: in which order the CPUs get to their step, and how many of them have seen
 /// the new state already when another fails, and so still execute theirs (kernel-abi.md 5.2.3).
-public struct UpdateSchedule: Sendable {
+public struct UpdateSchedule: Sendable, Codable {
   /// What decides.
-  private enum Source: Sendable {
+  private enum Source: Sendable, Codable {
     case ascending
     case seed(UInt64)
     case given(orders: [UpdateState: [Int]], stragglers: [UpdateState: Int])

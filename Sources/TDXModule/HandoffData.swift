@@ -4,7 +4,7 @@ import SEAM
 /// What passes from one image of the module to the next through SEAM memory (tdx-module.md 4.1, 4.2).
 struct HandoffData: Equatable, Sendable {
   /// Whether write-blocking export was used, which rules out non-blocking export (from HV2). The numbers are tdxfs's own.
-  enum WriteBlockingExport: UInt8, Sendable {
+  enum WriteBlockingExport: UInt8, Sendable, Codable {
     case notUsed = 0
     case used = 1
     /// Restored from a version that does not say.
@@ -158,5 +158,48 @@ extension TDMR {
     for index in 0..<Int(count) {
       reserved.append(ReservedArea(offset: word(56 + 16 * index), size: word(64 + 16 * index)))
     }
+  }
+}
+
+extension HandoffData: Codable {
+  private enum Key: CodingKey {
+    case kot, wbt, tdmrs, hkid, packageBitmap, dynamicPAMT, tdBuildCount, migInterruptedCount, nonBlockingExport
+    case writeBlockingExport
+  }
+
+  /// All of it; of the KOT those entries that somebody has used.
+  func encode(to encoder: any Encoder) throws {
+    var container = encoder.container(keyedBy: Key.self)
+    var used: [Int: KOTEntry] = [:]
+    for (index, entry) in kot.enumerated() where entry != KOTEntry() { used[index] = entry }
+    try container.encode(used, forKey: .kot)
+    try container.encode(wbt, forKey: .wbt)
+    try container.encode(tdmrs, forKey: .tdmrs)
+    try container.encode(hkid, forKey: .hkid)
+    try container.encode(packageBitmap, forKey: .packageBitmap)
+    try container.encode(dynamicPAMT, forKey: .dynamicPAMT)
+    try container.encode(tdBuildCount, forKey: .tdBuildCount)
+    try container.encode(migInterruptedCount, forKey: .migInterruptedCount)
+    try container.encode(nonBlockingExport, forKey: .nonBlockingExport)
+    try container.encode(writeBlockingExport, forKey: .writeBlockingExport)
+  }
+
+  /// Reads what ``encode(to:)`` wrote.
+  init(from decoder: any Decoder) throws {
+    self.init()
+    let container = try decoder.container(keyedBy: Key.self)
+    for (index, entry) in try container.decode([Int: KOTEntry].self, forKey: .kot) {
+      try ArchiveCheck.range(index, 0...(KOTEntry.count - 1), "a KeyID of the KOT")
+      kot[index] = entry
+    }
+    wbt = try container.decode([WBTEntry].self, forKey: .wbt)
+    tdmrs = try container.decode([TDMR].self, forKey: .tdmrs)
+    hkid = try container.decode(UInt16.self, forKey: .hkid)
+    packageBitmap = try container.decode(UInt32.self, forKey: .packageBitmap)
+    dynamicPAMT = try container.decode(Bool.self, forKey: .dynamicPAMT)
+    tdBuildCount = try container.decode(UInt16.self, forKey: .tdBuildCount)
+    migInterruptedCount = try container.decode(UInt16.self, forKey: .migInterruptedCount)
+    nonBlockingExport = try container.decode(Bool.self, forKey: .nonBlockingExport)
+    writeBlockingExport = try container.decode(WriteBlockingExport.self, forKey: .writeBlockingExport)
   }
 }

@@ -1,9 +1,9 @@
 /// The module's locks, as far as something other than the calling LP holds them: another LP in the middle of a leaf, or a test.
 ///
 /// The module never waits for a lock. Whoever finds one held gets a busy status.
-public struct HeldLocks: Equatable, Sendable {
+public struct HeldLocks: Equatable, Sendable, Codable {
   /// How a sharable lock is held.
-  public enum Mode: Equatable, Sendable {
+  public enum Mode: Equatable, Sendable, Codable {
     /// By nobody.
     case free
     /// By readers.

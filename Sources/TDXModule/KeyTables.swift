@@ -2,7 +2,7 @@ import Basics
 import SEAM
 
 /// One entry of the KOT, which says who owns a KeyID (tdx-module.md 4.1, 6.1).
-struct KOTEntry: Equatable, Sendable {
+struct KOTEntry: Equatable, Sendable, Codable {
   /// Who owns the KeyID.
   enum State: UInt8, Sendable {
     case free = 0
@@ -27,7 +27,7 @@ struct KOTEntry: Equatable, Sendable {
 }
 
 /// Progress of the cache write-back of one package (tdx-module.md 4.1).
-struct WBTEntry: Equatable, Sendable {
+struct WBTEntry: Equatable, Sendable, Codable {
   /// Where the operation was interrupted; 0 = it was not.
   var interruptPoint: UInt64 = 0
   /// KeyIDs that were FLUSHED when the operation began.
@@ -40,7 +40,7 @@ struct WBTEntry: Equatable, Sendable {
 }
 
 /// One configured TDMR (tdx-module.md 4.1).
-struct TDMR: Equatable, Sendable {
+struct TDMR: Equatable, Sendable, Codable {
   /// Base address, a multiple of 1 GiB.
   var base: UInt64 = 0
   /// Size in bytes, a multiple of 1 GiB.
@@ -55,7 +55,7 @@ struct TDMR: Equatable, Sendable {
   var reserved: [ReservedArea] = []
 
   /// Part of a TDMR that may hold no private page.
-  struct ReservedArea: Equatable, Sendable {
+  struct ReservedArea: Equatable, Sendable, Codable {
     var offset: UInt64
     var size: UInt64
   }

@@ -2,7 +2,7 @@ import ModuleImage
 import SEAM
 
 /// SYS_STATE, the platform-wide life cycle of one loaded image (tdx-module.md 3.2).
-public enum SysState: UInt8, CaseIterable, Sendable {
+public enum SysState: UInt8, CaseIterable, Sendable, Codable {
   /// SYSINIT_PENDING: freshly loaded.
   case initPending = 0
   /// SYSINIT_DONE: TDH.SYS.INIT done; LPs are being initialised.
@@ -66,13 +66,13 @@ struct ModuleState: Sendable {
 }
 
 /// One entry of the SEAMDB, as the module remembers it.
-struct SEAMDBReference: Equatable, Sendable {
+struct SEAMDBReference: Equatable, Sendable, Codable {
   let index: Int
   let nonce: [UInt64]
 }
 
 /// What the P-SEAMLDR published of the sigstruct (SYS_INFO table, offset 2152).
-struct HandoffNegotiation: Equatable, Sendable {
+struct HandoffNegotiation: Equatable, Sendable, Codable {
   var moduleHV: UInt16 = 0
   var minUpdateHV: UInt16 = 0
   var noDowngrade = false
@@ -84,4 +84,43 @@ struct HandoffNegotiation: Equatable, Sendable {
 
   /// Versions as people write them.
   var range: String { "\(minUpdateHV)...\(moduleHV)" }
+}
+
+extension ModuleState: Codable {
+  private enum Key: CodingKey {
+    case program, sysState, isDead, negotiation, totalLPs, totalPackages, seamdb, initializedLPs, initializedPackages
+    case updateCompatibility, handoff
+  }
+
+  /// All of it but the traits, which follow from the program.
+  func encode(to encoder: any Encoder) throws {
+    var container = encoder.container(keyedBy: Key.self)
+    try container.encode(program, forKey: .program)
+    try container.encode(sysState, forKey: .sysState)
+    try container.encode(isDead, forKey: .isDead)
+    try container.encode(negotiation, forKey: .negotiation)
+    try container.encode(totalLPs, forKey: .totalLPs)
+    try container.encode(totalPackages, forKey: .totalPackages)
+    try container.encode(seamdb, forKey: .seamdb)
+    try container.encode(initializedLPs, forKey: .initializedLPs)
+    try container.encode(initializedPackages, forKey: .initializedPackages)
+    try container.encode(updateCompatibility, forKey: .updateCompatibility)
+    try container.encode(handoff, forKey: .handoff)
+  }
+
+  /// Reads what ``encode(to:)`` wrote.
+  init(from decoder: any Decoder) throws {
+    let container = try decoder.container(keyedBy: Key.self)
+    self.init(program: try container.decode(ModuleProgram.self, forKey: .program))
+    sysState = try container.decode(SysState.self, forKey: .sysState)
+    isDead = try container.decode(Bool.self, forKey: .isDead)
+    negotiation = try container.decode(HandoffNegotiation.self, forKey: .negotiation)
+    totalLPs = try container.decode(Int.self, forKey: .totalLPs)
+    totalPackages = try container.decode(Int.self, forKey: .totalPackages)
+    seamdb = try container.decode(SEAMDBReference?.self, forKey: .seamdb)
+    initializedLPs = try container.decode(Set<Int>.self, forKey: .initializedLPs)
+    initializedPackages = try container.decode(Int.self, forKey: .initializedPackages)
+    updateCompatibility = try container.decode(Bool.self, forKey: .updateCompatibility)
+    handoff = try container.decode(HandoffData.self, forKey: .handoff)
+  }
 }

@@ -1,3 +1,5 @@
+import Basics
+
 /// What a physical page is used for (tdx-module.md 6.1, PT_*).
 enum PageType: UInt8, Sendable {
   /// Not assigned: free for the host.
@@ -129,5 +131,46 @@ struct PAMT: Sendable {
   var assigned: [(address: UInt64, entry: Entry)] {
     small.map { ($0.key << 12, $0.value) } + large.map { ($0.key << 21, $0.value) }
       + huge.map { ($0.key << 30, $0.value) }
+  }
+}
+
+extension PAMT: Codable {
+  /// The entries by level and address, packed: for each level their number, then distance from the one before, type, owner
+  /// and blocked epoch.
+  func encode(to encoder: any Encoder) throws {
+    var packer = Packer()
+    for table in [small, large, huge] {
+      packer.append(UInt64(table.count))
+      var last: UInt64 = 0
+      for (number, entry) in table.sorted(by: { $0.key < $1.key }) {
+        packer.append(number &- last)
+        packer.append(UInt64(entry.type.rawValue))
+        packer.append(entry.owner)
+        packer.append(entry.blockedEpoch)
+        last = number
+      }
+    }
+    var container = encoder.singleValueContainer()
+    try container.encode(packer.bytes)
+  }
+
+  /// Reads what ``encode(to:)`` wrote; the counts follow from the entries.
+  init(from decoder: any Decoder) throws {
+    self.init()
+    var unpacker = Unpacker(try decoder.singleValueContainer().decode([UInt8].self))
+    for level in 0...Self.maxLevel {
+      var number: UInt64 = 0
+      for _ in 0..<(try unpacker.number()) {
+        number = number &+ (try unpacker.number())
+        let address = number << Self.shift(level)
+        try ArchiveCheck.require(address >> Self.shift(level) == number, "a page of the PAMT beyond all memory")
+        guard let type = PageType(rawValue: try unpacker.number(as: UInt8.self)) else {
+          throw ArchiveError("a page of the PAMT has no type that there is")
+        }
+        let owner = try unpacker.number()
+        assign(
+          Entry(type: type, owner: owner, level: level, blockedEpoch: try unpacker.number()), at: address)
+      }
+    }
   }
 }

@@ -2,9 +2,9 @@ import SEAM
 
 /// What is wrong with the platform, for tests and faults: the checks of the module that depend on hardware which tdxfs does
 /// not model, and their answers (tdx-module.md 3.4, 3.5).
-public struct PlatformConditions: Equatable, Sendable {
+public struct PlatformConditions: Equatable, Sendable, Codable {
   /// A check of TDH.SYS.INIT.
-  public enum InitFault: Equatable, Sendable {
+  public enum InitFault: Equatable, Sendable, Codable {
     /// `INCORRECT_MSR_VALUE` with the MSR's address.
     case incorrectMSR(UInt32)
     /// `INCORRECT_CPUID_VALUE`: RCX = leaf | subleaf << 32, RDX = EAX and EBX masks, R8 = ECX and EDX masks.
@@ -30,7 +30,7 @@ public struct PlatformConditions: Equatable, Sendable {
   }
 
   /// A check of TDH.SYS.LP.INIT on one LP.
-  public enum LPFault: Equatable, Sendable {
+  public enum LPFault: Equatable, Sendable, Codable {
     /// `INCONSISTENT_MSR` with the MSR's address, IA32_TSC_ADJUST is 0x3B.
     case inconsistentMSR(UInt32)
     /// `INCONSISTENT_CPUID_FIELD`: RCX = leaf | subleaf << 32, RDX = EAX and EBX masks, R8 = ECX and EDX masks.

@@ -6,7 +6,7 @@ import SEAM
 /// A value; a copy is a snapshot. What real silicon keeps in the data region of the SEAM range lives in ``state`` and begins
 /// anew with every image that the P-SEAMLDR loads; what it keeps in memory outside (PAMT) survives an update and stands
 /// beside it. The handoff data are the only thing that passes from one image to the next, and they pass through SEAM memory.
-public struct TDXModule: Sendable {
+public struct TDXModule: Sendable, Codable {
   /// The data region of the image that was seen last; nil before the first SEAMCALL.
   var state: ModuleState?
   /// `machine.imageGeneration` at the last entry.

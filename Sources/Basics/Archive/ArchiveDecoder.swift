@@ -19,6 +19,11 @@ struct ArchiveDecoder: Decoder {
       if let value = integer.init(node) as? Value { return value }
       throw mismatch("\(type)", path)
     }
+    if let collection = type as? any ArchivedCollection.Type {
+      guard case .list(let nodes) = node else { throw mismatch("a list", path) }
+      if let value = try collection.archived(nodes, at: path) as? Value { return value }
+      throw mismatch("\(type)", path)
+    }
     return try Value(from: ArchiveDecoder(node: node, codingPath: path))
   }
 

@@ -41,6 +41,7 @@ final class ArchiveEncoder: Encoder {
   static func node<Value: Encodable>(of value: Value, at path: [any CodingKey]) throws -> ArchiveNode {
     if Value.self == [UInt8].self, let bytes = value as? [UInt8] { return .bytes(bytes) }
     if let number = value as? any BinaryInteger & Encodable, let node = integer(number) { return node }
+    if let collection = value as? any ArchivedCollection { return try collection.archiveNode(at: path) }
     let encoder = ArchiveEncoder(path)
     try value.encode(to: encoder)
     return encoder.node

@@ -18,6 +18,8 @@ struct ArchiveReader {
 
   /// Nesting beyond which an archive is refused: recursion ends far before the stack does.
   private static let maxDepth = 96
+  /// Values for which room is made before they are read: an announced count may be a lie.
+  private static let reserved = 1024
 
   init(_ bytes: [UInt8]) {
     reader = ByteReader(bytes)
@@ -53,13 +55,13 @@ struct ArchiveReader {
     case .list:
       let count = try self.count()
       var nodes: [ArchiveNode] = []
-      nodes.reserveCapacity(count)
+      nodes.reserveCapacity(min(count, Self.reserved))
       for _ in 0..<count { nodes.append(try node(depth: depth + 1)) }
       return .list(nodes)
     case .members:
       let count = try self.count()
       var members: [(name: String, value: ArchiveNode)] = []
-      members.reserveCapacity(count)
+      members.reserveCapacity(min(count, Self.reserved))
       for _ in 0..<count {
         let name = try self.name()
         members.append((name, try node(depth: depth + 1)))

@@ -298,3 +298,31 @@ extension String {
   /// `TDX_` left out.
   fileprivate var withoutTDXPrefix: String { hasPrefix("TDX_") ? String(dropFirst(4)) : self }
 }
+
+extension FaultPlan: Codable {
+  /// Its line, from which all of it follows.
+  public func encode(to encoder: any Encoder) throws {
+    var container = encoder.singleValueContainer()
+    try container.encode(line)
+  }
+
+  /// Reads what ``encode(to:)`` wrote, on the largest machine there is.
+  public init(from decoder: any Decoder) throws {
+    try self.init(line: try decoder.singleValueContainer().decode(String.self), lps: 1024)
+  }
+}
+
+extension FaultTable {
+  /// Whether a machine of `lps` LPs can have these plans: what came out of an archive may be anything.
+  func check(lps: Int) throws(ArchiveError) {
+    var names: Set<String> = []
+    for entry in entries {
+      try ArchiveCheck.require(
+        entry.name.utf8.count <= 64 && !entry.name.isEmpty && entry.name != "." && entry.name != ".."
+          && entry.name.unicodeScalars.allSatisfy { $0.value > 0x20 && $0.value != 0x7F && $0 != "/" }
+          && names.insert(entry.name).inserted, "the name of a fault plan")
+      if let lp = entry.plan?.lp { try ArchiveCheck.range(lp, 0...max(0, lps - 1), "the LP of a fault plan") }
+      try ArchiveCheck.range(entry.acted, 0...Int.max, "how often a fault plan has acted")
+    }
+  }
+}

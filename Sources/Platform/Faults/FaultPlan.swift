@@ -6,7 +6,7 @@ import SEAM
 /// is computed by the emulation.
 public struct FaultPlan: Equatable, Sendable {
   /// A step of an upload, in order.
-  public enum Stage: String, CaseIterable, Sendable {
+  public enum Stage: String, CaseIterable, Sendable, Codable {
     /// Writes to `data`.
     case receive
     /// `loading=0` maps the staged pages, and the worker calls `->prepare`.

@@ -4,9 +4,9 @@ import TDXHost
 
 /// All fault plans of a machine with what has become of them. A value: a copy is a snapshot, and all that happens follows
 /// from the calls that it is told of.
-public struct FaultTable: Equatable, Sendable {
+public struct FaultTable: Equatable, Sendable, Codable {
   /// A plan under its name.
-  public struct Entry: Equatable, Sendable {
+  public struct Entry: Equatable, Sendable, Codable {
     /// The name of its file.
     public let name: String
     /// Tells a plan from an earlier one of the same name.

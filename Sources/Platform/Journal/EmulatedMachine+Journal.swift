@@ -4,11 +4,17 @@ import TDXHost
 
 /// What the trace keeps of what clients do: enough to do it again.
 extension EmulatedMachine {
+  /// The file that takes snapshots.
+  private static let snapshotPath = ".tdxfs/snapshot"
+
   /// Keeps `operation` on the machine's files.
   func journal(_ operation: TreeOperation) {
     lock.withLock {
       switch operation {
       case .data(let path, let offset, let count): trace.data(path, offset: offset, count: count, time: now)
+      case .write(let path, let offset, let bytes) where path == Self.snapshotPath:
+        // Megabytes that nobody wants to read again, and with the last of which this trace ends.
+        trace.data(path, offset: offset, count: bytes.count, time: now)
       case .write(let path, _, let bytes):
         let content: (String, Trace.Value)
         if let text = String(validating: bytes, as: UTF8.self) {

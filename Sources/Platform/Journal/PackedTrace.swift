@@ -2,7 +2,9 @@ import SEAM
 
 /// Bytes of packed records: numbers in groups of seven bits, the lowest first, so that small ones are short (LEB128).
 struct PackedBytes: Sendable {
-  private(set) var bytes: [UInt8] = []
+  private(set) var bytes: [UInt8]
+
+  init(bytes: [UInt8] = []) { self.bytes = bytes }
 
   mutating func append(_ byte: UInt8) { bytes.append(byte) }
 

@@ -25,7 +25,7 @@ public struct Trace: Sendable {
   }
 
   /// A run of writes to a binary attribute, each where the one before ended: one record for all of them.
-  private struct DataRun: Sendable {
+  private struct DataRun: Sendable, Codable {
     var time: UInt64
     var file: String
     var offset: Int64
@@ -195,4 +195,50 @@ public struct Trace: Sendable {
     }
     return result
   }
+}
+
+extension Trace: Codable {
+  private enum Key: CodingKey {
+    case chunks, counts, skipped, dataRun, total
+  }
+
+  /// The packed records, a text of bytes for every chunk.
+  public func encode(to encoder: any Encoder) throws {
+    var container = encoder.container(keyedBy: Key.self)
+    try container.encode(chunks.map(\.bytes.bytes), forKey: .chunks)
+    try container.encode(chunks.map(\.count), forKey: .counts)
+    try container.encode(skipped, forKey: .skipped)
+    try container.encode(dataRun, forKey: .dataRun)
+    try container.encode(total, forKey: .total)
+  }
+
+  /// Reads what ``encode(to:)`` wrote.
+  public init(from decoder: any Decoder) throws {
+    self.init()
+    let container = try decoder.container(keyedBy: Key.self)
+    let buffers = try container.decode([[UInt8]].self, forKey: .chunks)
+    let counts = try container.decode([Int].self, forKey: .counts)
+    try ArchiveCheck.require(counts.count == buffers.count, "the chunks of the trace")
+    for (bytes, count) in zip(buffers, counts) {
+      try ArchiveCheck.range(count, 1...Self.chunkSize, "the records of a chunk of the trace")
+      chunks.append(Chunk(bytes: PackedBytes(bytes: bytes), count: count))
+      stored += count
+    }
+    skipped = try container.decode(Int.self, forKey: .skipped)
+    try ArchiveCheck.range(skipped, 0...max(0, (counts.first ?? 1) - 1), "the records of the trace that are gone")
+    dataRun = try container.decode(DataRun?.self, forKey: .dataRun)
+    if let dataRun {
+      try ArchiveCheck.range(dataRun.bytes, 0...Self.most, "the bytes of a run of writes")
+      try ArchiveCheck.range(dataRun.chunk, 0...Self.most, "the bytes of a write")
+    }
+    try ArchiveCheck.range(count, 0...Self.capacity, "the records of the trace")
+    total = try container.decode(Int.self, forKey: .total)
+    try ArchiveCheck.range(total, count...Self.most, "the number of records that the trace has had")
+  }
+
+  /// More than anybody ever counts.
+  private static let most = 1 << 60
+
+  /// Changes whenever something is appended.
+  var position: [Int] { [total, dataRun?.bytes ?? 0] }
 }

@@ -2,7 +2,7 @@ import SEAM
 import SystemPackage
 
 /// The TDs of a kernel.
-public struct TDTable: Sendable {
+public struct TDTable: Sendable, Codable {
   /// `tdx_guest_keyid_pool`
   public internal(set) var keyIDs: KeyIDPool
   /// The TDs by name.

@@ -1,8 +1,13 @@
+import Basics
+
 /// What KVM knows of a TD's secure EPT, which only the module can change: its mirror page tables.
 public struct MirrorEPT: Equatable, Sendable {
   /// A 4 KiB page of the guest.
   public struct Page: Equatable, Sendable {
-    private var bits: UInt64
+    fileprivate var bits: UInt64
+
+    /// What was archived of a page.
+    fileprivate init(bits: UInt64) { self.bits = bits }
 
     /// The page at the host physical address `hpa`.
     init(hpa: UInt64) { bits = hpa & ~0xFFF }
@@ -62,4 +67,53 @@ public struct MirrorEPT: Equatable, Sendable {
 
   /// All pages that the TD has of the host for its memory, the guest's and the tables, ascending.
   var hostPages: [UInt64] { (pages.values.map(\.hpa) + tables.values).sorted() }
+}
+
+extension MirrorEPT: Codable {
+  private enum Key: CodingKey {
+    case rootLevel, pages, tables
+  }
+
+  /// Pages and tables in ascending order, packed: distance from the one before, and where it lies.
+  public func encode(to encoder: any Encoder) throws {
+    var container = encoder.container(keyedBy: Key.self)
+    try container.encode(rootLevel, forKey: .rootLevel)
+    try container.encode(Self.packed(pages.mapValues(\.bits)), forKey: .pages)
+    try container.encode(Self.packed(tables), forKey: .tables)
+  }
+
+  private static func packed(_ table: [UInt64: UInt64]) -> [UInt8] {
+    var packer = Packer()
+    var last: UInt64 = 0
+    for (key, value) in table.sorted(by: { $0.key < $1.key }) {
+      packer.append(key &- last)
+      packer.append(value)
+      last = key
+    }
+    return packer.bytes
+  }
+
+  private static func unpacked(_ bytes: [UInt8]) throws(ArchiveError) -> [UInt64: UInt64] {
+    var unpacker = Unpacker(bytes)
+    var table: [UInt64: UInt64] = [:]
+    var key: UInt64 = 0
+    while !unpacker.isAtEnd {
+      key = key &+ (try unpacker.number())
+      table[key] = try unpacker.number()
+    }
+    return table
+  }
+
+  /// Reads what ``encode(to:)`` wrote.
+  public init(from decoder: any Decoder) throws {
+    let container = try decoder.container(keyedBy: Key.self)
+    let rootLevel = try container.decode(UInt64.self, forKey: .rootLevel)
+    try ArchiveCheck.range(rootLevel, 3...4, "the level of a TD's root table")
+    self.init(levels: Int(rootLevel) + 1)
+    pages = try Self.unpacked(try container.decode([UInt8].self, forKey: .pages)).mapValues { Page(bits: $0) }
+    tables = try Self.unpacked(try container.decode([UInt8].self, forKey: .tables))
+    for gpa in pages.keys {
+      try ArchiveCheck.require(gpa.isMultiple(of: 4096) && gpa < endOfAddresses, "a page of a TD at \(gpa.hex)")
+    }
+  }
 }

@@ -2,7 +2,7 @@ import SEAM
 import SystemPackage
 
 /// A TD firmware image as the monitor has read it, and how much of it is in the TD.
-public struct TDImageBuild: Equatable, Sendable {
+public struct TDImageBuild: Equatable, Sendable, Codable {
   /// The most bytes that an image can have: four times what a flash chip holds.
   public static let maximumSize = 64 << 20
 

@@ -1,7 +1,7 @@
 import Basics
 
 /// TD_PARAMS: what a TD is made of (`struct td_params`; tdx-module.md 6.3).
-public struct TDParameters: Equatable, Sendable {
+public struct TDParameters: Equatable, Sendable, Codable {
   /// Bytes that TDH.MNG.INIT reads.
   public static let size = 1024
   /// Bytes of a measurement register.
@@ -67,7 +67,7 @@ public struct TDParameters: Equatable, Sendable {
 }
 
 /// ATTRIBUTES of a TD (tdx-module.md 6.3).
-public struct TDAttributes: OptionSet, Hashable, Sendable {
+public struct TDAttributes: OptionSet, Hashable, Sendable, Codable {
   /// The 64 bits.
   public let rawValue: UInt64
 

@@ -5,9 +5,9 @@ import Basics
 ///
 /// At the end of the image stands a table of GUIDs that is read backwards; the entry of TDX holds how far from the end the
 /// descriptor `TDVF` begins, which lists the sections.
-public struct TDVFImage: Equatable, Sendable {
+public struct TDVFImage: Equatable, Sendable, Codable {
   /// A piece of the guest's memory at its start.
-  public struct Section: Equatable, Sendable {
+  public struct Section: Equatable, Sendable, Codable {
     /// Where its bytes are in the image.
     public var dataOffset: Int
     /// How many bytes the image has of it; the rest of the memory is zero.
@@ -26,7 +26,7 @@ public struct TDVFImage: Equatable, Sendable {
   }
 
   /// Types of sections.
-  public enum Kind: UInt32, Sendable {
+  public enum Kind: UInt32, Sendable, Codable {
     /// Boot firmware volume: code.
     case bfv = 0
     /// Configuration firmware volume: variables.
@@ -44,7 +44,7 @@ public struct TDVFImage: Equatable, Sendable {
   }
 
   /// Attributes of a section.
-  public struct Attributes: OptionSet, Hashable, Sendable {
+  public struct Attributes: OptionSet, Hashable, Sendable, Codable {
     /// The 32 bits.
     public let rawValue: UInt32
 

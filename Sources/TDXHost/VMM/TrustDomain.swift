@@ -5,9 +5,9 @@ import SystemPackage
 ///
 /// Everything that is done to it is done by SEAMCALLs, in KVM's order (arch/x86/kvm/vmx/tdx.c); its methods take the
 /// kernel and the door. While one runs, the TD is out of the kernel's list (``LinuxHost/withTD(_:_:)``).
-public struct TrustDomain: Sendable {
+public struct TrustDomain: Sendable, Codable {
   /// `enum kvm_tdx_state`, after KVM_TDX_INIT_VM.
-  public enum State: Sendable {
+  public enum State: Sendable, Codable {
     /// TDH.MNG.INIT was done: an open build.
     case initialized
     /// TDH.MR.FINALIZE was done.

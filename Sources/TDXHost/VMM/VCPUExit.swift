@@ -2,9 +2,9 @@ import Basics
 import SEAM
 
 /// How a vCPU left its TD: what TDH.VP.ENTER gave back, and what KVM made of it (`tdx_handle_exit`).
-public struct VCPUExit: Equatable, Sendable {
+public struct VCPUExit: Equatable, Sendable, Codable {
   /// What KVM made of it.
-  public enum Kind: Equatable, Sendable {
+  public enum Kind: Equatable, Sendable, Codable {
     /// An interrupt of the host; the guest had nothing more to do.
     case externalInterrupt
     /// TDG.VP.VMCALL with this sub-function in R11, or an instruction that GHCI makes one of.

@@ -1,5 +1,5 @@
 /// A vCPU of a TD (`struct vcpu_tdx`).
-public struct VirtualCPU: Equatable, Sendable {
+public struct VirtualCPU: Equatable, Sendable, Codable {
   /// Its index in the TD, which is also its x2APIC id.
   public let index: Int
   /// The TDVPR page.
@@ -22,7 +22,7 @@ public struct VirtualCPU: Equatable, Sendable {
 }
 
 /// R10 of the guest after TDG.VP.VMCALL (GHCI 2.4.1).
-enum VMCallAnswer: UInt64, Sendable {
+enum VMCallAnswer: UInt64, Sendable, Codable {
   /// `TDVMCALL_STATUS_SUCCESS`
   case success = 0
   /// `TDVMCALL_STATUS_SUBFUNC_UNSUPPORTED`

@@ -2,7 +2,7 @@ import SEAM
 
 extension PlatformConditions {
   /// A way in which the next TDH.VP.ENTER of a vCPU ends, that nothing which the guest does here brings about.
-  public enum VCPUExit: Equatable, Sendable {
+  public enum VCPUExit: Equatable, Sendable, Codable {
     /// The guest made a triple fault: `NON_RECOVERABLE_VCPU`, the vCPU is DISABLED.
     case tripleFault
     /// An exit that no TD may have: `NON_RECOVERABLE_TD`, the TD is FATAL.

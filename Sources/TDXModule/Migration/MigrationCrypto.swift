@@ -24,7 +24,7 @@ enum MigrationCrypto {
 }
 
 /// Migration bundle metadata (``MBMDLayout``).
-struct MBMD: Equatable, Sendable {
+struct MBMD: Equatable, Sendable, Codable {
   var size = UInt16(MBMDLayout.size)
   /// MIG_VERSION; 0 is the only one.
   var version: UInt16 = 0
@@ -78,6 +78,9 @@ struct MBMD: Equatable, Sendable {
     return bytes
   }
 
+  /// Whether its MAC has the length of one.
+  func check() throws(ArchiveError) { try ArchiveCheck.count(mac, is: 16, "the MAC of a migration bundle") }
+
   /// What the MAC covers: all before it, with MIGS_INDEX and IV_COUNTER zero.
   var authenticated: [UInt8] {
     var copy = self
@@ -93,7 +96,7 @@ struct MBMD: Equatable, Sendable {
 }
 
 /// The export of a list of state pages that was begun.
-struct StateExport: Sendable {
+struct StateExport: Sendable, Codable {
   /// What is exported, whole pages.
   private let image: [UInt8]
   /// The same under the session's key.
@@ -118,6 +121,16 @@ struct StateExport: Sendable {
     self.library = library
     ciphertext = sealed.ciphertext
     self.mbmd.mac = sealed.tag
+  }
+
+  /// Whether pages and progress fit together.
+  func check() throws(ArchiveError) {
+    let page = PhysicalMemory.pageSize
+    try ArchiveCheck.require(image.count.isMultiple(of: page), "an export of no whole pages")
+    try ArchiveCheck.range(processed, 0...pages, "the progress of an export")
+    try ArchiveCheck.range(firstPage, 0...processed, "the first page of an export")
+    try ArchiveCheck.require(ciphertext.count == image.count - firstPage * page, "the ciphertext of an export")
+    try mbmd.check()
   }
 
   /// Number of pages in all.
@@ -148,7 +161,7 @@ struct StateExport: Sendable {
 }
 
 /// The import of a list of state pages that was begun.
-struct StateImport: Sendable {
+struct StateImport: Sendable, Codable {
   let mbmd: MBMD
   /// Pages read so far.
   private var ciphertext: [UInt8] = []

@@ -2,7 +2,7 @@ import SEAM
 
 /// The export or import session of one TD, in its TDCS and its MIGSC pages (tdx-module.md 1.1, 6.1, 9; module source 1.5.01).
 /// It survives an update untouched.
-struct MigrationState: Sendable {
+struct MigrationState: Sendable, Codable {
   // Keys, four words each. A migration TD moves them.
 
   /// MIG_ENC_KEY: for the next session.
@@ -80,7 +80,7 @@ struct MigrationState: Sendable {
 }
 
 /// One migration stream, in its MIGSC page.
-struct MigrationStream: Sendable {
+struct MigrationStream: Sendable, Codable {
   /// Address of the MIGSC page.
   let page: UInt64
   /// INITIALIZED of its link: it has a key and counters.
@@ -106,7 +106,7 @@ struct MigrationStream: Sendable {
 }
 
 /// What an interrupted operation left behind, so that the same call can go on.
-enum InterruptedOperation: Sendable {
+enum InterruptedOperation: Sendable, Codable {
   case exportState(StateExport, StateOperands)
   case importState(StateImport, StateOperands)
   case memory(MemoryOperands)
@@ -122,7 +122,7 @@ enum InterruptedOperation: Sendable {
 }
 
 /// The operands of an operation on state which must be the same when it goes on.
-struct StateOperands: Equatable, Sendable {
+struct StateOperands: Equatable, Sendable, Codable {
   /// RAX.
   let leaf: UInt64
   /// R9.
@@ -132,7 +132,7 @@ struct StateOperands: Equatable, Sendable {
 }
 
 /// The operands of an operation on memory which must be the same when it goes on, and its progress.
-struct MemoryOperands: Equatable, Sendable {
+struct MemoryOperands: Equatable, Sendable, Codable {
   /// RAX.
   let leaf: UInt64
   /// RCX, as the interrupted call gave it back.

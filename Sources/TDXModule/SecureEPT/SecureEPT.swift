@@ -1,3 +1,5 @@
+import Basics
+
 /// The secure EPT of one TD: which guest physical page lies where (tdx-module.md 6.6).
 ///
 /// Kept as the entries that are not FREE, since most of a table is, and a host has thousands of TDs.
@@ -80,4 +82,52 @@ struct SecureEPT: Sendable {
     get { l2Tables[Self.key(gpa, level: level, vm: vm)] }
     set { l2Tables[Self.key(gpa, level: level, vm: vm)] = newValue }
   }
+}
+
+extension SecureEPT: Codable {
+  private enum Key: CodingKey {
+    case entries, l2Tables
+  }
+
+  /// The entries by their keys, packed: distance from the one before, state, aliases, address. What is counted follows from
+  /// them.
+  func encode(to encoder: any Encoder) throws {
+    var packer = Packer()
+    var last: UInt64 = 0
+    for (key, entry) in entries.sorted(by: { $0.key < $1.key }) {
+      packer.append(key &- last)
+      packer.append(UInt64(entry.state.rawValue))
+      packer.append(UInt64(entry.aliases))
+      packer.append(entry.hpa)
+      last = key
+    }
+    var container = encoder.container(keyedBy: Key.self)
+    try container.encode(packer.bytes, forKey: .entries)
+    try container.encode(l2Tables, forKey: .l2Tables)
+  }
+
+  /// Reads what ``encode(to:)`` wrote.
+  init(from decoder: any Decoder) throws {
+    self.init()
+    let container = try decoder.container(keyedBy: Key.self)
+    var unpacker = Unpacker(try container.decode([UInt8].self, forKey: .entries))
+    var read: [(gpa: UInt64, level: UInt8, entry: SEPTEntry)] = []
+    var key: UInt64 = 0
+    while !unpacker.isAtEnd {
+      key = key &+ (try unpacker.number())
+      let level = UInt8(truncatingIfNeeded: key & 7)
+      guard level <= Self.highestLevel, Self.key(key, level: level) == key,
+        let state = SEPTState(rawValue: try unpacker.number(as: UInt8.self)), state != .free
+      else { throw ArchiveError("an entry of a secure EPT is none: key 0x\(String(key, radix: 16))") }
+      let aliases = try unpacker.number(as: UInt8.self)
+      let entry = SEPTEntry(state: state, hpa: try unpacker.number(), aliases: aliases)
+      read.append((key & ~7, level, entry))
+    }
+    // Tables before what is in them, so that they count it.
+    for (gpa, level, entry) in read.sorted(by: { $0.level > $1.level }) { self[gpa, level] = entry }
+    l2Tables = try container.decode([UInt64: UInt64].self, forKey: .l2Tables)
+  }
+
+  /// Level of the entries in the root of five levels of tables.
+  private static let highestLevel: UInt8 = 4
 }

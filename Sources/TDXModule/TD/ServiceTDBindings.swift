@@ -2,7 +2,7 @@ import Basics
 import Cryptography
 
 /// SERVTD_ATTR: how a service TD is bound (module source 1.5.01; SERVTD_ATTR_FIXED0 in tdx-module.md 5.3).
-struct ServiceTDAttributes: RawRepresentable, Equatable, Sendable {
+struct ServiceTDAttributes: RawRepresentable, Equatable, Sendable, Codable {
   let rawValue: UInt64
 
   /// INSTANCE_BINDING: the very TD that was bound, not one that is measured like it.
@@ -16,15 +16,15 @@ struct ServiceTDAttributes: RawRepresentable, Equatable, Sendable {
 }
 
 /// The binding slots for service TDs of one TD, in its TDCS.
-struct ServiceTDBindings: Sendable {
+struct ServiceTDBindings: Sendable, Codable {
   /// SERVTD_BINDING_STATE of a slot in use.
-  enum State: UInt8, Sendable {
+  enum State: UInt8, Sendable, Codable {
     case preBound = 1
     case bound = 2
   }
 
   /// A slot in use.
-  struct Binding: Equatable, Sendable {
+  struct Binding: Equatable, Sendable, Codable {
     var state: State
     /// SERVTD_TYPE; 0, a migration TD, is the only one.
     var type: UInt16

@@ -1,6 +1,6 @@
 /// One TD, as far as the module keeps it in memory outside the SEAM range, under the global KeyID and under the TD's own: TDR,
 /// TDCS and secure EPT. It survives an update untouched, whatever module comes (tdx-module.md 4.1, 6).
-struct TD: Sendable {
+struct TD: Sendable, Codable {
   // TDR
 
   /// FATAL: a TDH.VP.ENTER ended with a fatal status.

@@ -2,7 +2,7 @@ import Basics
 import Cryptography
 
 /// What a TD is measured into: MRTD while it is built, RTMRs while it runs, SERVTD_HASH (tdx-module.md 6.7).
-struct TDMeasurement: Sendable {
+struct TDMeasurement: Sendable, Codable {
   /// Bytes of a SHA-384 digest.
   static let digestSize = 48
 

@@ -2,12 +2,12 @@ import Basics
 import SEAM
 
 /// TD_PARAMS, the 1024 bytes that TDH.MNG.INIT takes (tdx-module.md 6.3).
-struct TDParameters: Equatable, Sendable {
+struct TDParameters: Equatable, Sendable, Codable {
   /// Size in memory.
   static let size = 1024
 
   /// Bits of ATTRIBUTES.
-  struct Attributes: OptionSet, Sendable {
+  struct Attributes: OptionSet, Sendable, Codable {
     let rawValue: UInt64
 
     /// The host may read and write the TD's memory and registers.

@@ -1,5 +1,5 @@
 /// LIFECYCLE_STATE of a TD, in its TDR: strictly forward (tdx-module.md 6.1).
-public enum LifecycleState: UInt8, CaseIterable, Sendable {
+public enum LifecycleState: UInt8, CaseIterable, Sendable, Codable {
   /// TD_HKID_ASSIGNED: has a KeyID, whose key is not yet in every package.
   case hkidAssigned = 0
   /// TD_KEYS_CONFIGURED: the key is in every package; the TD can be built and run.
@@ -11,7 +11,7 @@ public enum LifecycleState: UInt8, CaseIterable, Sendable {
 }
 
 /// OP_STATE of a TD, in its TDCS (tdx-module.md 6.1).
-public enum OpState: UInt8, CaseIterable, Sendable {
+public enum OpState: UInt8, CaseIterable, Sendable, Codable {
   /// Before TDH.MNG.INIT or TDH.IMPORT.STATE.IMMUTABLE.
   case uninitialized = 0
   /// Between TDH.MNG.INIT and TDH.MR.FINALIZE: the TD is being built.
@@ -72,7 +72,7 @@ public enum OpState: UInt8, CaseIterable, Sendable {
 }
 
 /// VCPU_STATE, in the TDVPS (tdx-module.md 6.1).
-enum VCPUState: UInt8, CaseIterable, Sendable {
+enum VCPUState: UInt8, CaseIterable, Sendable, Codable {
   case uninitialized = 0
   case ready = 2
   /// Inside the TD. In this emulation nobody can see it, since TDH.VP.ENTER is over when it returns.

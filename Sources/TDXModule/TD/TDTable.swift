@@ -9,6 +9,9 @@ struct TDTable: Sendable, ExpressibleByDictionaryLiteral {
   /// Slots that hold none.
   private var free: [Int] = []
 
+  /// A table of no TDs.
+  init() {}
+
   init(dictionaryLiteral elements: (UInt64, TD)...) {
     for (tdr, td) in elements { self[tdr] = td }
   }
@@ -80,5 +83,20 @@ extension TDTable: Sequence {
       }
       return nil
     }
+  }
+}
+
+extension TDTable: Codable {
+  /// The TDs by the address of their TDR; where each lies in the table does not matter.
+  func encode(to encoder: any Encoder) throws {
+    var container = encoder.singleValueContainer()
+    try container.encode(Dictionary(uniqueKeysWithValues: map { ($0.key, $0.value) }))
+  }
+
+  /// Reads what ``encode(to:)`` wrote.
+  init(from decoder: any Decoder) throws {
+    self.init()
+    let tds = try decoder.singleValueContainer().decode([UInt64: TD].self)
+    for tdr in tds.keys.sorted() { self[tdr] = tds[tdr] }
   }
 }

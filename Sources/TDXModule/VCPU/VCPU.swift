@@ -1,7 +1,7 @@
 import SEAM
 
 /// One vCPU, as far as the module keeps it in its TDVPS pages, under the TD's KeyID. It survives an update untouched.
-struct VCPU: Sendable {
+struct VCPU: Sendable, Codable {
   /// Address of the TDR of its TD.
   let tdr: UInt64
   /// Pages of the TDVPS, the TDVPR first.
@@ -44,7 +44,7 @@ struct VCPU: Sendable {
   static func minPages(l2VMs: UInt8) -> Int { 6 + 3 * Int(l2VMs) }
 
   /// LAST_TD_EXIT: how the vCPU left the TD the last time (tdx-module.md 6.1).
-  enum LastExit: UInt8, Sendable {
+  enum LastExit: UInt8, Sendable, Codable {
     /// The instruction is done again.
     case asyncFault = 0
     /// The TDCALL is done, its status waits for the guest.
@@ -54,7 +54,7 @@ struct VCPU: Sendable {
   }
 
   /// A guest step that was left in the middle.
-  enum PendingStep: Equatable, Sendable {
+  enum PendingStep: Equatable, Sendable, Codable {
     /// A TDCALL, whose registers are ``VCPU/registers``.
     case tdcall
     /// HLT.
@@ -62,7 +62,7 @@ struct VCPU: Sendable {
   }
 
   /// VE_INFO: what TDG.VP.VEINFO.GET tells.
-  struct VEInfo: Equatable, Sendable {
+  struct VEInfo: Equatable, Sendable, Codable {
     var exitReason: UInt32
     var qualification: UInt64
     /// GLA: 0, there are no linear addresses here.
@@ -73,7 +73,7 @@ struct VCPU: Sendable {
   }
 
   /// What TDG.VP.CPUIDVE.SET sets.
-  struct CPUIDControl: OptionSet, Sendable {
+  struct CPUIDControl: OptionSet, Sendable, Codable {
     let rawValue: UInt64
 
     static let supervisor = Self(rawValue: 1)

@@ -17,6 +17,8 @@ struct MachineMountPoint {
   let source: String
   /// The options.
   let options: MountOptions
+  /// The state in which the machine begins; nil for one that is powered on.
+  var snapshot: [UInt8]?
 
   /// Powers the machine on and mounts it.
   func mount() throws -> MountedSession {
@@ -28,6 +30,7 @@ struct MachineMountPoint {
     } catch {
       throw Failure.refused(error.description)
     }
+    let stateFile = try prepareState(of: machine)
     let capabilities = CallerCapabilities()
     let (uid, gid) = (geteuid(), getegid())
     let files = MachineFiles(
@@ -42,9 +45,22 @@ struct MachineMountPoint {
     let filesystem = KernfsFilesystem(files.tree, capabilities: capabilities)
     do {
       return MountedSession(
-        machine: machine, files: files, session: try session(serving: filesystem))
+        machine: machine, files: files, stateFile: stateFile, session: try session(serving: filesystem))
     } catch {
       throw Failure.refused(error.description)
+    }
+  }
+
+  /// Brings the machine into the state that it is to begin in, and gives the file that keeps it.
+  private func prepareState(of machine: EmulatedMachine) throws -> StateFile? {
+    do {
+      if let snapshot { try machine.restore(snapshot, log: "restored from a snapshot") }
+      guard let path = options.state else { return nil }
+      let file = try StateFile(path: path)
+      _ = try file.load(into: machine)
+      return file
+    } catch {
+      throw Failure.refused("\(error)")
     }
   }
 
@@ -100,7 +116,8 @@ struct MachineMountPoint {
   private func removeDeadMount() throws(SessionError) {
     let detach: Int32 = 2
     guard isMounted, umount2(path, detach) == 0 else { throw .mountPointDead(path) }
-    Output.complain("removed the dead mount on \(path), whose tdxfs was killed; its machine is lost, this one is new")
+    let fate = options.state == nil ? "; its machine is lost, this one is new" : ""
+    Output.complain("removed the dead mount on \(path), whose tdxfs was killed\(fate)")
   }
 }
 
@@ -111,13 +128,20 @@ final class MountedSession: @unchecked Sendable {
   /// Ends ``serve(stoppingOnSignals:)`` from another thread.
   let control: SessionControl
   private let files: MachineFiles
+  private let stateFile: StateFile?
   private var session: Session?
 
-  init(machine: EmulatedMachine, files: MachineFiles, session: consuming Session) {
+  init(machine: EmulatedMachine, files: MachineFiles, stateFile: StateFile?, session: consuming Session) {
     self.machine = machine
     self.files = files
+    self.stateFile = stateFile
     control = session.control
     self.session = consume session
+    guard let stateFile else { return }
+    machine.onSettled = { [weak machine] in
+      if let machine { stateFile.save(machine) }
+    }
+    stateFile.save(machine, always: true)
   }
 
   /// Serves until the mount is gone or a signal ends it.
@@ -125,6 +149,8 @@ final class MountedSession: @unchecked Sendable {
     guard let session = session.take() else { return }
     // The machine only knows its files weakly.
     defer { withExtendedLifetime(files) {} }
+    // An update that is under way is saved as it is, and goes on at the next mount.
+    defer { stateFile?.save(machine, always: true) }
     do {
       try session.serve(stoppingOnSignals: stoppingOnSignals)
     } catch {

@@ -1,5 +1,10 @@
 import Basics
 import Platform
+import SystemPackage
+
+#if canImport(Glibc)
+  import Glibc
+#endif
 
 /// The options of one mount, sorted by whom they are for.
 struct MountOptions {
@@ -7,6 +12,8 @@ struct MountOptions {
   var machine = MachineOptions()
   /// For libfuse and the kernel, as they were given: `ro`, `nosuid`, `allow_other`, `fsname=…`.
   var fuse: [String] = []
+  /// `state=`: the file that keeps the machine across daemon restarts, as an absolute path: the daemon leaves the directory.
+  var state: FilePath?
 
   /// Options that mount(8) and fstab carry and that mean nothing to a filesystem.
   private static let ignored: Set<String> = [
@@ -31,14 +38,22 @@ struct MountOptions {
       if try machine.set(name, to: value) { continue }
       if Self.ignored.contains(name) || name.hasPrefix("x-") || name == "comment" { continue }
       if name == "state" {
-        throw OptionError("state=FILE is not in this version: a machine ends with its mount")
+        guard let value, !value.isEmpty else { throw OptionError("option 'state' needs a value: state=FILE") }
+        state = Self.absolute(FilePath(value))
+        continue
       }
       guard Self.forFuse.contains(name) else {
         let nearest = Spelling.nearest(to: name, among: Self.forFuse.sorted()).map { "did you mean \($0)? " } ?? ""
-        let hint = nearest + Spelling.hint(for: name, among: MachineOptions.names)
+        let hint = nearest + Spelling.hint(for: name, among: MachineOptions.names + ["state"])
         throw OptionError("unknown option '\(name)': \(hint)")
       }
       fuse.append(String(option))
     }
+  }
+
+  private static func absolute(_ path: FilePath) -> FilePath {
+    guard path.isRelative, let current = getcwd(nil, 0) else { return path }
+    defer { free(current) }
+    return FilePath(platformString: current).pushing(path)
   }
 }

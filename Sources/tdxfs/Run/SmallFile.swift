@@ -33,6 +33,26 @@ enum SmallFile {
     }
   }
 
+  /// Puts a file, mode 0600, that holds `content` in the place of `path`, when it is whole.
+  static func replace(_ path: FilePath, with content: [UInt8]) throws(Errno) {
+    let temporary = FilePath(path.string + ".new")
+    do {
+      let file = try FileDescriptor.open(
+        temporary, .writeOnly, options: [.create, .truncate], permissions: [.ownerReadWrite])
+      do {
+        _ = try file.writeAll(content)
+        try file.close()
+      } catch {
+        try? file.close()
+        throw error
+      }
+      guard rename(temporary.string, path.string) == 0 else { throw Errno(rawValue: errno) }
+    } catch {
+      unlink(temporary.string)
+      throw error as? Errno ?? .ioError
+    }
+  }
+
   /// Makes the directory `path`, mode 0755.
   static func makeDirectory(_ path: FilePath) throws(Errno) {
     guard mkdir(path.string, 0o755) == 0 else { throw Errno(rawValue: errno) }

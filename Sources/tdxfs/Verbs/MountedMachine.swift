@@ -89,6 +89,11 @@ struct MountedMachine {
 
   /// Writes `text` to the control file `name`, which is made where it is missing if `isMade`; a refusal tells its reason.
   func write(_ text: String, to name: String, isMade: Bool = false) throws {
+    try write(Array(text.utf8), to: name, isMade: isMade)
+  }
+
+  /// Writes `bytes` to the control file `name`, in as many calls as they need; as ``write(_:to:isMade:)``.
+  func write(_ bytes: [UInt8], to name: String, isMade: Bool = false) throws {
     let file: FileDescriptor
     do {
       file = try FileDescriptor.open(
@@ -99,7 +104,7 @@ struct MountedMachine {
     }
     defer { try? file.close() }
     do {
-      _ = try file.writeAll(text.utf8)
+      _ = try file.writeAll(bytes)
     } catch {
       throw refusal(of: name, error)
     }
