@@ -146,6 +146,9 @@ public protocol SnapshotFile: Sendable {
   /// Where an open waits whose content got ERESTARTSYS, to be tried again when it is woken; nil when it never does.
   var queue: WaitQueue? { get }
 
+  /// Whether a journal keeps what is written to it.
+  var isJournaled: Bool { get }
+
   /// Takes the bytes of one write call, whatever its offset.
   func store(_ bytes: [UInt8], by caller: Caller) throws(Errno) -> StoreOutcome
 
@@ -162,6 +165,9 @@ extension SnapshotFile {
 
   /// Nobody waits.
   public var queue: WaitQueue? { nil }
+
+  /// All of it.
+  public var isJournaled: Bool { true }
 
   /// A file that can't be written: EIO.
   public func store(_ bytes: [UInt8], by caller: Caller) throws(Errno) -> StoreOutcome { throw .ioError }

@@ -53,6 +53,9 @@ public protocol DynamicDirectory: Sendable {
 
   /// Where mkdir(2) and rmdir(2) wait that got ERESTARTSYS, to be tried again when it is woken; nil when they never do.
   var queue: WaitQueue? { get }
+
+  /// mkdir(2) and rmdir(2) would get ERESTARTSYS now: they are not even begun.
+  var mustWait: Bool { get }
 }
 
 extension DynamicDirectory {
@@ -68,4 +71,6 @@ extension DynamicDirectory {
   public func unlink(_ name: String, by caller: Caller) throws(Errno) { throw .notPermitted }
   /// Nobody waits.
   public var queue: WaitQueue? { nil }
+  /// Nobody waits.
+  public var mustWait: Bool { false }
 }

@@ -112,6 +112,8 @@ extension Tree {
   /// mkdir(2): EPERM but in dynamic directories. Counts as a lookup.
   public func makeDirectory(_ name: String, in parent: NodeID, by caller: Caller) throws(Errno) -> InodeAttributes {
     guard let dynamic = try dynamicDirectory(parent) else { throw .notPermitted }
+    // A journal hears of it once, when it is done.
+    guard !dynamic.mustWait else { throw .restartSystemCall }
     try journaled(TreeOperation.makeDirectory(path:), on: path(of: parent, name)) { () throws(Errno) in
       try dynamic.makeDirectory(name, by: caller)
     }
@@ -121,6 +123,7 @@ extension Tree {
   /// rmdir(2): EPERM but in dynamic directories.
   public func removeDirectory(_ name: String, in parent: NodeID, by caller: Caller) throws(Errno) {
     guard let dynamic = try dynamicDirectory(parent) else { throw .notPermitted }
+    guard !dynamic.mustWait else { throw .restartSystemCall }
     try journaled(TreeOperation.removeDirectory(path:), on: path(of: parent, name)) { () throws(Errno) in
       try dynamic.removeDirectory(name, by: caller)
     }

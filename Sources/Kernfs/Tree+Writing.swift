@@ -36,7 +36,7 @@ extension Tree {
     guard offset >= 0 else { throw .invalidArgument }
     guard isActive else { throw .operationNotSupportedByDevice }
     guard !bytes.isEmpty else { return .consumed(0) }
-    if isRetry { return try store(bytes, at: offset, in: file, id, by: caller) }
+    if isRetry || !file.isJournaled { return try store(bytes, at: offset, in: file, id, by: caller) }
     return try journaled({ file.operation(path: $0, bytes, at: offset) }, on: path(of: file.node.id)) {
       () throws(Errno) in
       try store(bytes, at: offset, in: file, id, by: caller)
@@ -186,6 +186,11 @@ public final class PendingWrite: Sendable {
 }
 
 extension OpenFile {
+  /// Whether a journal keeps what is written to it.
+  fileprivate var isJournaled: Bool {
+    if case .snapshot(let file) = node.content { file.isJournaled } else { true }
+  }
+
   /// The write as a journal has it.
   fileprivate func operation(path: String, _ bytes: UnsafeRawBufferPointer, at offset: Int64) -> TreeOperation {
     guard case .binary = node.content else {

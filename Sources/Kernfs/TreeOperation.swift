@@ -36,7 +36,7 @@ extension Tree {
     do throws(Errno) {
       return try body()
     } catch {
-      record(.refused(path: path, error))
+      if error != .restartSystemCall { record(.refused(path: path, error)) }
       throw error
     }
   }

@@ -58,6 +58,14 @@ struct ReplayTests {
       _ = try files.tree.read(file, at: 0, count: 4096, by: root)
     }
 
+    func mkdir(_ name: String) throws(Errno) {
+      _ = try files.tree.makeDirectory(name, in: node(".tdxfs/td"), by: root)
+    }
+
+    func rmdir(_ name: String) throws(Errno) {
+      try files.tree.removeDirectory(name, in: node(".tdxfs/td"), by: root)
+    }
+
     func update(_ image: [UInt8]) throws(Errno) {
       try write("1\n", to: "firmware/tdx_module/loading")
       try write(image, to: "firmware/tdx_module/data")
@@ -99,6 +107,34 @@ struct ReplayTests {
     try run.write("reboot\n", to: ".tdxfs/power")
     try run.update(images[1])
     return run.machine.traceLines()
+  }
+
+  /// A run with TDs that live through an update, are looked at, and go.
+  private func recordTDs() throws -> [UInt8] {
+    let run = try Run(Self.options)
+    try run.mkdir("a")
+    try run.mkdir("open")
+    for words in ["vcpu count=2", "add count=3", "finalize", "enter vcpu=1 lp=5"] {
+      try run.write(words, to: ".tdxfs/td/a/step")
+    }
+    #expect(throws: Errno.invalidArgument) { try run.write("finalize", to: ".tdxfs/td/open/step") }
+    try run.update(images[0])
+    try run.rmdir("open")
+    try run.write([1, 2, 3], to: ".tdxfs/td/a/reportdata")
+    for file in ["alive", "state", "mrtd", "report", "last_exit"] { try run.read(".tdxfs/td/a/\(file)") }
+    try run.update(images[0])
+    try run.read(".tdxfs/td/a/tee_tcb_svn2")
+    try run.write("zap gpa=0x1000", to: ".tdxfs/td/a/step")
+    try run.rmdir("a")
+    return run.machine.traceLines()
+  }
+
+  @Test("with TDs is the same to the byte, reports included")
+  func tds() throws {
+    let trace = try recordTDs()
+    #expect(String(decoding: trace, as: UTF8.self).contains(#""event":"read","file":".tdxfs/td/a/mrtd""#))
+    let difference = try replay(trace)
+    #expect(difference == nil, "\(difference.map { "\($0)" } ?? "")")
   }
 
   private func replay(_ trace: [UInt8]) throws -> ReplayDifference? {

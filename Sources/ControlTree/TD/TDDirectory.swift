@@ -15,6 +15,8 @@ struct TDDirectory: DynamicDirectory {
 
   var queue: WaitQueue? { machine.updateQueue }
 
+  var mustWait: Bool { machine.isUpdateRunning }
+
   func lookup(_ name: String) throws(Errno) -> DynamicChild {
     guard let td = machine.td(named: name) else { throw .noSuchFileOrDirectory }
     return DynamicChild(identity: td.identity, entry: entry(for: td))

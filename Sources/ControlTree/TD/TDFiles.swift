@@ -62,6 +62,9 @@ struct TDImageFile: SnapshotFile {
 
   var mode: UInt16 { 0o200 }
 
+  /// Nobody wants megabytes of firmware in a trace; so a run that builds from an image can't be replayed.
+  var isJournaled: Bool { false }
+
   func content() throws(Errno) -> [UInt8] { throw .ioError }
 
   func store(_ bytes: [UInt8], by caller: Caller) throws(Errno) -> StoreOutcome { try store(bytes, at: 0, by: caller) }

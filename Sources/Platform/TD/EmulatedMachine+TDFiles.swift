@@ -81,6 +81,8 @@ extension EmulatedMachine {
   public func tdReport(_ reference: TDReference, file: String) throws(ControlError) -> TDReport {
     try withTD(reference, file: file) { (td, host, silicon) throws(TDError) in
       guard !td.isOpenBuild else { throw TDError(.ioError, "a TD makes reports once it is finalized, and alive") }
+      // Its guest does something for it, so a replay has to read it too.
+      trace.note("read", [("file", .text(".tdxfs/td/\(reference.name)/\(file)"))], time: now)
       return try td.report(with: td.reportData, host: &host, door: silicon)
     }
   }

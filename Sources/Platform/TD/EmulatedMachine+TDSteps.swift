@@ -12,7 +12,6 @@ extension EmulatedMachine {
     try duringNoUpdate("td/\(reference.name)/step") { () throws(TDError) in
       try requireTD(reference)
       let step = try TDStep(text)
-      trace.note("td", [("name", .text(reference.name)), ("step", .text(step.word.rawValue))], time: now)
       if step.word == .initialize {
         try remake(reference.name, step)
         return

@@ -16,6 +16,9 @@ extension EmulatedMachine {
   /// Where those wait that got ERESTARTSYS, because an update runs.
   public var updateQueue: WaitQueue { idle }
 
+  /// Whether one runs now.
+  public var isUpdateRunning: Bool { lock.withLock { isUpdating } }
+
   /// Names of the TDs, in the order in which they were made.
   public func tdNames() -> [String] { lock.withLock { host.tds.inOrder.map(\.name) } }
 
@@ -32,7 +35,6 @@ extension EmulatedMachine {
     try duringNoUpdate("td/\(Self.shown(name))") { () throws(TDError) in
       try Self.check(name)
       try host.createTD(name, door: silicon)
-      trace.note("td", [("name", .text(name)), ("step", .text("create"))], time: now)
     }
   }
 
@@ -42,7 +44,6 @@ extension EmulatedMachine {
     try duringNoUpdate("td/\(Self.shown(name))") { () throws(TDError) in
       guard host.tds.byName[name] != nil else { throw TDError(.noSuchFileOrDirectory, "there is no such TD") }
       host.destroyTD(name, door: silicon)
-      trace.note("td", [("name", .text(name)), ("step", .text("destroy"))], time: now)
     }
   }
 
