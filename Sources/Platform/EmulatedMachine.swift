@@ -132,6 +132,7 @@ public final class EmulatedMachine: @unchecked Sendable {
     silicon.refusals = state.refusals
     frozen.withLock { $0 = state.frozen }
     bootNumber = 1
+    boots = 1
     observeSilicon(from: clock.microseconds())
   }
 

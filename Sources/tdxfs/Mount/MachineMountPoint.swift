@@ -53,13 +53,13 @@ struct MachineMountPoint {
 
   /// Brings the machine into the state that it is to begin in, and gives the file that keeps it.
   private func prepareState(of machine: EmulatedMachine) throws -> StateFile? {
-    do {
+    do throws(SnapshotError) {
       if let snapshot { try machine.restore(snapshot, log: "restored from a snapshot") }
       guard let path = options.state else { return nil }
       let file = try StateFile(path: path)
       _ = try file.load(into: machine)
       return file
-    } catch let error as SnapshotError {
+    } catch {
       throw Failure.refused(error.description)
     }
   }
