@@ -22,6 +22,10 @@ let package = Package(
     .systemLibrary(name: "CLibcrypto", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"])]),
     .target(name: "Cryptography", dependencies: ["CLibcrypto"]),
 
+    // What a server gives up after mounting, by libseccomp.
+    .systemLibrary(name: "CConfinement", pkgConfig: "libseccomp", providers: [.apt(["libseccomp-dev"])]),
+    .target(name: "Confinement", dependencies: ["CConfinement"]),
+
     // FUSE, and the rules of the kernel's pseudo-filesystems. They do not know each other.
     .systemLibrary(name: "CFuse3", pkgConfig: "fuse3", providers: [.apt(["libfuse3-dev"])]),
     .target(name: "FuseKit", dependencies: ["Basics", "CFuse3", .system]),
@@ -51,8 +55,8 @@ let package = Package(
     .executableTarget(
       name: "tdxfs",
       dependencies: [
-        "Basics", "ControlTree", "FuseKit", "Kernfs", "KernfsFuse", "ModuleImage", "Platform", "SEAM", "TDXHost",
-        .system,
+        "Basics", "Confinement", "ControlTree", "FuseKit", "Kernfs", "KernfsFuse", "ModuleImage", "Platform", "SEAM",
+        "TDXHost", .system,
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
 

@@ -27,6 +27,7 @@ public struct ByteReader: Sendable {
   }
 
   /// The little-endian integer at `offset`.
+  @inlinable
   public func integer<T: FixedWidthInteger & UnsignedInteger>(
     at offset: Int, as type: T.Type = T.self
   ) throws(ByteReaderError) -> T {
@@ -37,6 +38,7 @@ public struct ByteReader: Sendable {
 extension FixedWidthInteger where Self: UnsignedInteger {
   /// The integer whose little-endian representation is `bytes`; bytes beyond
   /// the width of the type are ignored, missing ones count as zero.
+  @inlinable
   public init(littleEndianBytes bytes: some Sequence<UInt8>) {
     var value: Self = 0
     var shift = 0
@@ -49,6 +51,7 @@ extension FixedWidthInteger where Self: UnsignedInteger {
   }
 
   /// The little-endian representation.
+  @inlinable
   public var littleEndianBytes: [UInt8] {
     (0..<(Self.bitWidth / 8)).map { UInt8(truncatingIfNeeded: self >> Self(truncatingIfNeeded: 8 * $0)) }
   }
@@ -57,12 +60,14 @@ extension FixedWidthInteger where Self: UnsignedInteger {
 extension [UInt8] {
   /// Stores `value` little-endian at `offset`. An offset that does not leave
   /// room for it stores nothing.
+  @inlinable
   public mutating func store(_ value: some FixedWidthInteger & UnsignedInteger, at offset: Int) {
     store(value.littleEndianBytes, at: offset)
   }
 
   /// Stores `bytes` at `offset`. An offset that does not leave room for them
   /// stores nothing.
+  @inlinable
   public mutating func store(_ source: some Collection<UInt8>, at offset: Int) {
     guard offset >= 0, offset <= count, source.count <= count - offset else { return }
     var position = offset

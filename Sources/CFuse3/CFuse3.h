@@ -8,6 +8,7 @@
 
 #include <fcntl.h>
 #include <linux/stat.h>
+#include <malloc.h>
 #include <stdio.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
@@ -16,6 +17,12 @@
 /* _GNU_SOURCE would make this module's idea of glibc differ from Swift's: what it guards goes by syscall(2) and by the
    kernel's own constants. */
 long syscall(long number, ...);
+
+/* mallopt(3) is not part of Swift's Glibc module. */
+static inline int cfuse3_one_heap(int size) { return mallopt(M_ARENA_MAX, 1) && mallopt(M_MMAP_THRESHOLD, size); }
+static inline int cfuse3_keep_blocks(int size) {
+  return mallopt(M_MMAP_THRESHOLD, size) && mallopt(M_TRIM_THRESHOLD, 4 * size);
+}
 
 /* fork(2) is marked unavailable in Swift. */
 static inline pid_t cfuse3_fork(void) { return fork(); }

@@ -7,6 +7,9 @@ import SystemPackage
 struct StagedImage: Codable {
   private(set) var bytes: [UInt8] = []
 
+  /// Room that is taken at the first byte: memory that is not touched costs nothing, growing by copying does.
+  private static let firstRoom = 2 << 20
+
   /// At most `count` bytes at `offset`; none at or behind the end.
   func read(at offset: Int64, count: Int) -> [UInt8] {
     guard offset >= 0, offset < Int64(bytes.count), count > 0 else { return [] }
@@ -22,6 +25,7 @@ struct StagedImage: Codable {
     let (end, overflow) = offset.addingReportingOverflow(Int64(source.count))
     guard !overflow, end <= Int64(limit) else { throw .fileTooLarge }
     let start = Int(offset)
+    if bytes.isEmpty, limit >= Self.firstRoom { bytes.reserveCapacity(Self.firstRoom) }
     if start > bytes.count { bytes.append(contentsOf: repeatElement(0, count: start - bytes.count)) }
     let overlap = min(source.count, bytes.count - start)
     bytes.replaceSubrange(start..<(start + overlap), with: source.prefix(overlap))

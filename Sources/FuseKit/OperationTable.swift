@@ -155,11 +155,15 @@ private func dispatch<Operation: FuseOperation>(
   _ raw: fuse_req_t?, _ node: fuse_ino_t, _ operation: Operation,
   _ handler: (any FuseFilesystem, consuming Request<Operation>) -> Void
 ) {
-  guard let raw, let link = SessionLink.of(raw) else { return }
-  let answer = Answer(raw: raw, link: link, errnoWhenDropped: Operation.errnoWhenDropped)
-  let request = Request(node: NodeID(rawValue: node), operation: operation, answer: answer)
-  guard let filesystem = link.filesystem else { return }
-  handler(filesystem, request)
+  guard let raw, let userdata = fuse_req_userdata(raw) else { return }
+  SessionLink.with(userdata) { link in
+    let answer = Answer(raw: raw, link: link, errnoWhenDropped: Operation.errnoWhenDropped)
+    let credentials = answer.credentials
+    let request = Request(
+      node: NodeID(rawValue: node), operation: operation, credentials: credentials, answer: answer)
+    guard let filesystem = link.filesystem else { return }
+    handler(filesystem, request)
+  }
 }
 
 private func text(_ name: UnsafePointer<CChar>?) -> String { name.map { String(cString: $0) } ?? "" }

@@ -6,8 +6,9 @@ extension Request {
   /// Keeps the request for a later answer, and lets signals reach its caller: it is answered EINTR when the kernel asks
   /// to interrupt it (`FUSE_INTERRUPT`), and `onInterrupt` is then called on the serving thread.
   public consuming func park(onInterrupt: (@Sendable () -> Void)? = nil) -> ParkedRequest<Operation> {
-    let (node, operation) = (self.node, self.operation)
-    return ParkedRequest(node: node, operation: operation, place: ParkingPlace.park(answer, onInterrupt))
+    let (node, operation, credentials) = (self.node, self.operation, self.credentials)
+    return ParkedRequest(
+      node: node, operation: operation, credentials: credentials, place: ParkingPlace.park(answer, onInterrupt))
   }
 }
 
@@ -15,11 +16,13 @@ extension Request {
 public final class ParkedRequest<Operation: FuseOperation>: Sendable {
   private let node: NodeID
   private let operation: Operation
+  private let credentials: Credentials
   private let place: ParkingPlace
 
-  fileprivate init(node: NodeID, operation: Operation, place: ParkingPlace) {
+  fileprivate init(node: NodeID, operation: Operation, credentials: Credentials, place: ParkingPlace) {
     self.node = node
     self.operation = operation
+    self.credentials = credentials
     self.place = place
   }
 
@@ -28,7 +31,7 @@ public final class ParkedRequest<Operation: FuseOperation>: Sendable {
   /// The request, to be answered now; nil when it was taken before or was interrupted.
   public func take() -> Request<Operation>? {
     guard let answer = place.take() else { return nil }
-    return Request(node: node, operation: operation, answer: answer)
+    return Request(node: node, operation: operation, credentials: credentials, answer: answer)
   }
 }
 

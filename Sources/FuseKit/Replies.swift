@@ -18,6 +18,22 @@ extension Request where Operation: AnsweredByDone {
   }
 }
 
+// The same for the requests that come with every use of a file, where the caller's room would go through unspecialised code.
+extension Request where Operation == Op.Open {
+  /// The file is open.
+  public consuming func reply(opened: Opened) {
+    var info = fuse_file_info(opened)
+    answer.give { fuse_reply_open($0, &info) }
+  }
+}
+
+extension Request where Operation == Op.Release {
+  /// It is done.
+  public consuming func replyDone() {
+    answer.give { fuse_reply_err($0, 0) }
+  }
+}
+
 extension Request where Operation: AnsweredByEntry {
   /// The name is this node's.
   public consuming func reply(entry: Entry) {

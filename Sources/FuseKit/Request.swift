@@ -8,19 +8,15 @@ public struct Request<Operation: FuseOperation>: ~Copyable, Sendable {
   public let node: NodeID
   /// The arguments.
   public let operation: Operation
+  /// Who asks.
+  public let credentials: Credentials
   let answer: Answer
 
-  init(node: NodeID, operation: Operation, answer: consuming Answer) {
+  init(node: NodeID, operation: Operation, credentials: Credentials, answer: consuming Answer) {
     self.node = node
     self.operation = operation
+    self.credentials = credentials
     self.answer = answer
-  }
-
-  /// Who asks.
-  public var credentials: Credentials {
-    guard let context = fuse_req_ctx(answer.raw) else { return Credentials(uid: ~0, gid: ~0, pid: 0) }
-    let ctx = context.pointee
-    return Credentials(uid: ctx.uid, gid: ctx.gid, pid: ctx.pid, umask: ctx.umask)
   }
 }
 
@@ -30,6 +26,13 @@ struct Answer: ~Copyable, @unchecked Sendable {
   /// Retained: libfuse's session has to live as long as its requests.
   private let link: Unmanaged<SessionLink>
   private let errnoWhenDropped: Int32
+
+  /// Who asks.
+  var credentials: Credentials {
+    guard let context = fuse_req_ctx(raw) else { return Credentials(uid: ~0, gid: ~0, pid: 0) }
+    let ctx = context.pointee
+    return Credentials(uid: ctx.uid, gid: ctx.gid, pid: ctx.pid, umask: ctx.umask)
+  }
 
   init(raw: fuse_req_t, link: SessionLink, errnoWhenDropped: Int32) {
     self.raw = raw

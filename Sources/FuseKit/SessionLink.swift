@@ -52,6 +52,12 @@ final class SessionLink: @unchecked Sendable {
     Unmanaged<SessionLink>.fromOpaque(userdata).takeUnretainedValue()
   }
 
+  /// Runs `body` on the link, which whoever calls keeps alive meanwhile, without counting a reference.
+  @inline(__always)
+  static func with<Result>(_ userdata: UnsafeMutableRawPointer, _ body: (SessionLink) -> Result) -> Result {
+    Unmanaged<SessionLink>.fromOpaque(userdata)._withUnsafeGuaranteedRef(body)
+  }
+
   @inline(__always)
   static func of(_ request: fuse_req_t) -> SessionLink? { fuse_req_userdata(request).map(from) }
 

@@ -7,11 +7,11 @@ enum SessionTransport {
     var transport = fuse_custom_io()
     transport.read = { _, buffer, size, link in
       guard let link else { return -1 }
-      return SessionLink.from(link).read(buffer, size)
+      return SessionLink.with(link) { $0.read(buffer, size) }
     }
     transport.writev = { _, vector, count, link in
       guard let link else { return -1 }
-      let written = SessionLink.from(link).answer(vector, count)
+      let written = SessionLink.with(link) { $0.answer(vector, count) }
       // The mount is gone. libfuse prints every errno but ENOENT.
       if written < 0, errno == ENODEV { errno = ENOENT }
       return written

@@ -1,3 +1,5 @@
+import SystemPackage
+
 /// The inode number of a node; never used again for another one.
 public struct NodeID: RawRepresentable, Hashable, Sendable {
   /// What FUSE calls it.
@@ -28,7 +30,7 @@ final class Node: @unchecked Sendable {
     case directory
     case dynamicDirectory(any DynamicDirectory)
     case symlink(target: String)
-    case text(any TextAttribute)
+    case text(TextSource)
     case binary(any BinaryAttribute)
     case snapshot(any SnapshotFile)
   }
@@ -49,7 +51,8 @@ final class Node: @unchecked Sendable {
   var isDead = false
   /// How often FUSE was told of it and has not forgotten it.
   var lookups: UInt64 = 0
-  var openFiles: Set<OpenFileID> = []
+  /// How many open files it has.
+  var openFiles = 0
   /// Raised by each notification; open files that have another number are ready for POLLPRI.
   var event: UInt64 = 1
   /// A page-cache read was short, by which the kernel has taken the inode for shorter than it is.
@@ -89,10 +92,15 @@ final class Node: @unchecked Sendable {
       case .directory: .directory
       case .dynamicDirectory(let directory): .dynamicDirectory(directory)
       case .symlink(let target): .symlink(target: target)
-      case .text(let attribute): .text(attribute)
+      case .text(let attribute): .text(TextSource(attribute))
       case .binary(let attribute): .binary(attribute)
       case .snapshot(let file): .snapshot(file)
       }
+  }
+
+  /// The text attribute that it is, if it is one.
+  var text: TextSource? {
+    if case .text(let source) = content { source } else { nil }
   }
 
   var size: Int64 {
@@ -116,4 +124,13 @@ final class Node: @unchecked Sendable {
     defer { isSizeCut = false }
     return isSizeCut ? size : 0
   }
+}
+
+/// A text attribute behind a reference, which costs less to hand on than the value of a protocol's type.
+final class TextSource: Sendable {
+  let attribute: any TextAttribute
+
+  init(_ attribute: any TextAttribute) { self.attribute = attribute }
+
+  func show(_ text: inout AttributeText) throws(Errno) { try attribute.show(&text) }
 }

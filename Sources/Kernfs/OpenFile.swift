@@ -57,23 +57,35 @@ public struct PollEvents: OptionSet, Hashable, Sendable {
 
 /// `struct kernfs_open_file`.
 final class OpenFile: @unchecked Sendable {
-  let id: OpenFileID
   let node: Node
+  /// The attribute, where the node is a text attribute.
+  let text: TextSource?
   let flags: OpenFlags
   /// The content of a snapshot file.
   let content: [UInt8]
   /// Guards what follows; held during show and store.
-  let lock = Lock()
-  var sequence = SequentialText()
+  let lock: Lock
+  @exclusivity(unchecked) var sequence: SequentialText
   /// ``Node/event`` at the last show; no node has 0.
-  var event: UInt64 = 0
+  @exclusivity(unchecked) var event: UInt64 = 0
   /// Where an O_APPEND file of a binary attribute is: kernfs starts at 0 and does not append.
   var appendPosition: Int64 = 0
 
-  init(id: OpenFileID, node: Node, flags: OpenFlags, content: [UInt8]) {
-    self.id = id
+  init(node: Node, text: TextSource?, flags: OpenFlags, content: [UInt8], parts: OpenFileParts) {
     self.node = node
+    self.text = text
     self.flags = flags
     self.content = content
+    lock = parts.lock
+    sequence = SequentialText(storage: parts.text)
   }
+
+  /// What can be used again when the file is closed, and nobody reads from it any more.
+  func takeParts() -> OpenFileParts { OpenFileParts(lock: lock, text: sequence.takeStorage()) }
+}
+
+/// The parts of an open file that take memory of their own.
+struct OpenFileParts {
+  var lock = Lock()
+  var text = AttributeText()
 }

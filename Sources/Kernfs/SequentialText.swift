@@ -7,11 +7,20 @@ import SystemPackage
 /// Follows `seq_read_iter` and `traverse`, with `kernfs_seq_start` and `single_start` for the one record.
 struct SequentialText {
   /// The record (`buf`); its storage is used again and again.
-  private(set) var text = AttributeText()
+  private(set) var text: AttributeText
   private var readPosition: Int64 = 0
   private var from = 0
   private var count = 0
   private var isPastRecord = false
+
+  /// Before the first read; `storage` is used for the text.
+  init(storage: AttributeText = AttributeText()) { text = storage }
+
+  /// Gives the text's storage away.
+  mutating func takeStorage() -> AttributeText {
+    defer { text = AttributeText() }
+    return text
+  }
 
   typealias Show = (_ text: inout AttributeText) throws(Errno) -> Void
 

@@ -12,10 +12,27 @@ extension Tree {
   /// - Throws: EACCES; EINVAL with O_DIRECT; ESTALE when the node was removed; EISDIR, ELOOP; what a snapshot file
   ///   throws.
   public func open(_ id: NodeID, flags: OpenFlags, by caller: Caller) throws(Errno) -> OpenedFile {
+    if let file = try openAtOnce(id, flags: flags, by: caller) { return file }
+    guard let node = state.withLock({ $0.nodes[id] }), case .snapshot(let snapshot) = node.content else {
+      throw .staleNFSFileHandle
+    }
+    let watch = beginWatch()
+    let content = try snapshot.content()
+    let file = try state.withLock { state throws(Errno) in
+      guard !node.isDead else { throw .staleNFSFileHandle }
+      return OpenedFile(
+        id: state.open(node, flags: flags, content: content), readableLength: Int64(content.count))
+    }
+    end(watch, .open, file.id, asked: Int(flags.rawValue), by: caller, .success(0))
+    return file
+  }
+
+  /// The same; nil, and nothing done, where the content of the file has to be made first, which may take long.
+  public func openAtOnce(_ id: NodeID, flags: OpenFlags, by caller: Caller) throws(Errno) -> OpenedFile? {
     let watch = beginWatch()
     do throws(Errno) {
       let file = try openUnwatched(id, flags: flags)
-      end(watch, .open, file.id, asked: Int(flags.rawValue), by: caller, .success(0))
+      if let file { end(watch, .open, file.id, asked: Int(flags.rawValue), by: caller, .success(0)) }
       return file
     } catch {
       if let watch, let node = state.withLock({ $0.nodes[id] }) {
@@ -25,49 +42,31 @@ extension Tree {
     }
   }
 
-  private func openUnwatched(_ id: NodeID, flags: OpenFlags) throws(Errno) -> OpenedFile {
-    let node = try state.withLock { state throws(Errno) -> Node in
+  private func openUnwatched(_ id: NodeID, flags: OpenFlags) throws(Errno) -> OpenedFile? {
+    let (file, attribute) = try state.withLock { state throws(Errno) -> (OpenedFile?, (any BinaryAttribute)?) in
       guard let node = state.nodes[id], !node.isDead else { throw .staleNFSFileHandle }
-      switch node.content {
-      case .directory, .dynamicDirectory: throw .isDirectory
+      switch node.kind {
+      case .directory: throw .isDirectory
       case .symlink: throw .tooManySymbolicLinkLevels
-      case .text, .binary, .snapshot: break
+      case .regular: break
       }
       // FS_IOC_GETFLAGS and its like: the kernel opens the file by itself, for an ioctl only (fuse-limits row 42).
       let isForIoctl = flags.rawValue == 0
       if flags.allowsWriting, node.permissions & 0o222 == 0 { throw .permissionDenied }
       if flags.allowsReading, node.permissions & 0o444 == 0, !isForIoctl { throw .permissionDenied }
       guard !flags.contains(.direct) else { throw .invalidArgument }
-      return node
-    }
-    var content: [UInt8] = []
-    var readableLength: Int64 = 0
-    if flags.allowsReading {
-      switch node.content {
-      case .snapshot(let file):
-        content = try file.content()
-        readableLength = Int64(content.count)
-      case .binary(let attribute):
-        readableLength = attribute.readableLength
-      case .text:
-        readableLength = state.withLock { _ in node.takeCutSize() }
-      case .directory, .dynamicDirectory, .symlink:
-        break
+      if let text = node.text {
+        let length = flags.allowsReading ? node.takeCutSize() : 0
+        return (OpenedFile(id: state.open(node, text, flags: flags), readableLength: length), nil)
       }
+      if flags.allowsReading, case .snapshot = node.content { return (nil, nil) }
+      let file = OpenedFile(id: state.open(node, flags: flags), readableLength: 0)
+      guard flags.allowsReading, case .binary(let attribute) = node.content else { return (file, nil) }
+      return (file, attribute)
     }
-    return try state.withLock { state throws(Errno) in
-      guard !node.isDead else { throw .staleNFSFileHandle }
-      let file = state.openFiles.insert { OpenFile(id: $0, node: node, flags: flags, content: content) }
-      node.openFiles.insert(file.id)
-      return OpenedFile(id: file.id, readableLength: readableLength)
-    }
-  }
-
-  /// Whether opening the node makes its content first, which may take long.
-  public func makesContentAtOpen(_ id: NodeID) -> Bool {
-    state.withLock { state in
-      if case .snapshot? = state.nodes[id]?.content { true } else { false }
-    }
+    guard let file, let attribute else { return file }
+    // The attribute is asked without the tree's lock.
+    return OpenedFile(id: file.id, readableLength: attribute.readableLength)
   }
 
   /// Where a request on the node waits that got ERESTARTSYS; nil when none ever does.
@@ -83,41 +82,40 @@ extension Tree {
   /// The last descriptor of an open file was closed.
   public func release(_ id: OpenFileID, by caller: Caller) {
     end(beginWatch(), .close, id, by: caller, .success(0))
-    let file = state.withLock { state -> OpenFile? in
-      guard let file = state.openFiles.remove(id) else { return nil }
-      file.node.openFiles.remove(id)
-      state.dropIfUnused(file.node)
-      return file
+    let snapshot = state.withLock { state -> (any SnapshotFile)? in
+      guard let node = state.close(id) else { return nil }
+      state.dropIfUnused(node)
+      guard node.text == nil, case .snapshot(let snapshot) = node.content else { return nil }
+      return snapshot
     }
-    if let file, case .snapshot(let snapshot) = file.node.content {
-      snapshot.released(by: caller.on(id))
-    }
+    snapshot?.released(by: caller.on(id))
   }
 
-  /// The bytes of one read(2) or pread(2), as an array.
+  /// The bytes of one read(2) or pread(2), as an array of their own.
   public func bytes(
     _ id: OpenFileID, at offset: Int64, count: Int, fromPageCache: Bool = false, by caller: Caller
   ) throws(Errno) -> [UInt8] {
-    var bytes: [UInt8] = []
-    try read(id, at: offset, count: count, fromPageCache: fromPageCache, by: caller) { bytes = Array($0) }
-    return bytes
+    Array(try read(id, at: offset, count: count, fromPageCache: fromPageCache, by: caller))
   }
 
-  /// read(2) and pread(2): `body` gets the bytes, fewer than `count` where sysfs gives fewer; none at the end.
+  /// read(2) and pread(2): the bytes, fewer than `count` where sysfs gives fewer; none at the end. Whoever gets them
+  /// should let go of them soon, for the next read uses their memory again.
   ///
   /// `fromPageCache` marks reads that the kernel makes for itself (sendfile, readahead, private mmap; lock_owner 0):
   /// they get the value as it is and leave the open file's text and poll state alone, and are not cut at a page.
   /// - Throws: EBADF; ENODEV when the device is gone and nothing is buffered; what the attribute throws.
   public func read(
-    _ id: OpenFileID, at offset: Int64, count: Int, fromPageCache: Bool = false, by caller: Caller,
-    _ body: (UnsafeRawBufferPointer) -> Void
-  ) throws(Errno) {
-    let watch = beginWatch()
+    _ id: OpenFileID, at offset: Int64, count: Int, fromPageCache: Bool = false, by caller: Caller
+  ) throws(Errno) -> ArraySlice<UInt8> {
+    guard let watch = beginWatch() else {
+      return try readUnwatched(id, at: offset, count: count, fromPageCache: fromPageCache, by: caller)
+    }
     do throws(Errno) {
-      try readUnwatched(id, at: offset, count: count, fromPageCache: fromPageCache, by: caller) { bytes in
-        end(watch, .read, id, at: offset, asked: count, by: caller, .success(bytes.count), head: bytes)
-        body(bytes)
+      let bytes = try readUnwatched(id, at: offset, count: count, fromPageCache: fromPageCache, by: caller)
+      bytes.withUnsafeBytes {
+        end(watch, .read, id, at: offset, asked: count, by: caller, .success($0.count), head: $0)
       }
+      return bytes
     } catch {
       end(watch, .read, id, at: offset, asked: count, by: caller, .failure(error))
       throw error
@@ -125,40 +123,40 @@ extension Tree {
   }
 
   private func readUnwatched(
-    _ id: OpenFileID, at offset: Int64, count: Int, fromPageCache: Bool, by caller: Caller,
-    _ body: (UnsafeRawBufferPointer) -> Void
-  ) throws(Errno) {
+    _ id: OpenFileID, at offset: Int64, count: Int, fromPageCache: Bool, by caller: Caller
+  ) throws(Errno) -> ArraySlice<UInt8> {
     let (file, isActive, event) = try openFile(id)
     guard file.flags.allowsReading else { throw .badFileDescriptor }
     guard offset >= 0, count >= 0 else { throw .invalidArgument }
-    switch file.node.content {
-    case .text(let attribute):
+    if let text = file.text {
       if fromPageCache {
         state.withLock { _ in file.node.isSizeCut = true }
-        try readValue(of: attribute, at: offset, count: count, isActive: isActive, body)
-        return
+        var sequence = SequentialText()
+        let range = try sequence.read(at: offset, count: count, isActive: isActive) { shown throws(Errno) in
+          try text.show(&shown)
+        }
+        return sequence.text.bytes[range]
       }
       file.lock.lock()
       defer { file.lock.unlock() }
-      let range = try file.sequence.read(at: offset, count: count, isActive: isActive) { text throws(Errno) in
+      let range = try file.sequence.read(at: offset, count: count, isActive: isActive) { shown throws(Errno) in
         file.event = event
-        try attribute.show(&text)
+        try text.show(&shown)
       }
-      file.sequence.text.bytes.withUnsafeBytes { body(UnsafeRawBufferPointer(rebasing: $0[range])) }
-
+      return file.sequence.text.bytes[range]
+    }
+    switch file.node.content {
     case .binary(let attribute):
       guard isActive else { throw .operationNotSupportedByDevice }
       if fromPageCache {
-        try readPages(of: attribute, at: offset, count: count, by: caller.on(id)).withUnsafeBytes(body)
-        return
+        return try readPages(of: attribute, at: offset, count: count, by: caller.on(id))[...]
       }
       file.lock.lock()
       defer { file.lock.unlock() }
       file.event = event
-      guard count > 0 else { return body(UnsafeRawBufferPointer(start: nil, count: 0)) }
+      guard count > 0 else { return [] }
       let wanted = min(count, pageSize)
-      let bytes = try attribute.read(at: offset, count: wanted, by: caller.on(id))
-      bytes.withUnsafeBytes { body(UnsafeRawBufferPointer(rebasing: $0.prefix(wanted))) }
+      return try attribute.read(at: offset, count: wanted, by: caller.on(id)).prefix(wanted)
 
     case .snapshot(let snapshot):
       guard isActive else { throw .operationNotSupportedByDevice }
@@ -167,22 +165,11 @@ extension Tree {
       if snapshot.isReadByLine, let newline = file.content[start..<end].firstIndex(of: UInt8(ascii: "\n")) {
         end = newline + 1
       }
-      file.content.withUnsafeBytes { body(UnsafeRawBufferPointer(rebasing: $0[start..<end])) }
+      return file.content[start..<end]
 
-    case .directory, .dynamicDirectory, .symlink:
+    case .text, .directory, .dynamicDirectory, .symlink:
       throw .isDirectory
     }
-  }
-
-  private func readValue(
-    of attribute: any TextAttribute, at offset: Int64, count: Int, isActive: Bool,
-    _ body: (UnsafeRawBufferPointer) -> Void
-  ) throws(Errno) {
-    var sequence = SequentialText()
-    let range = try sequence.read(at: offset, count: count, isActive: isActive) { text throws(Errno) in
-      try attribute.show(&text)
-    }
-    sequence.text.bytes.withUnsafeBytes { body(UnsafeRawBufferPointer(rebasing: $0[range])) }
   }
 
   /// A short answer would end the file in the page cache, so this goes on to the end of what was asked.

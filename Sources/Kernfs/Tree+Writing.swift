@@ -36,23 +36,22 @@ extension Tree {
     guard offset >= 0 else { throw .invalidArgument }
     guard isActive else { throw .operationNotSupportedByDevice }
     guard !bytes.isEmpty else { return .consumed(0) }
-    if isRetry { return try store(bytes, at: offset, in: file, by: caller) }
+    if isRetry { return try store(bytes, at: offset, in: file, id, by: caller) }
     return try journaled({ file.operation(path: $0, bytes, at: offset) }, on: path(of: file.node.id)) {
       () throws(Errno) in
-      try store(bytes, at: offset, in: file, by: caller)
+      try store(bytes, at: offset, in: file, id, by: caller)
     }
   }
 
   private func store(
-    _ bytes: UnsafeRawBufferPointer, at offset: Int64, in file: OpenFile, by caller: Caller
+    _ bytes: UnsafeRawBufferPointer, at offset: Int64, in file: OpenFile, _ id: OpenFileID, by caller: Caller
   ) throws(Errno) -> StoreOutcome {
-    let id = file.id
     file.lock.lock()
     defer { file.lock.unlock() }
     switch file.node.content {
-    case .text(let attribute):
+    case .text(let text):
       let part = [UInt8](bytes.prefix(pageSize))
-      return try attribute.store(part, by: caller.on(id)).limited(to: part.count)
+      return try text.attribute.store(part, by: caller.on(id)).limited(to: part.count)
 
     case .binary(let attribute):
       let part = [UInt8](bytes.prefix(pageSize))

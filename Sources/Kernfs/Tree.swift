@@ -32,9 +32,19 @@ public final class Tree: Sendable {
 
   let state: Guarded<State>
   let clock: @Sendable () -> Timestamp
-  private let observer = Guarded<(@Sendable (TreeChange) -> Void)?>(nil)
+  private let observer = Guarded(Observer())
   let watcher = Guarded<(any OperationWatcher)?>(nil)
-  let journal = Guarded<(@Sendable (TreeOperation) -> Void)?>(nil)
+  let journal = Guarded(Journal())
+
+  /// Who is told of changes. A function that stood in ``Guarded`` by itself would be wrapped once more at each look at it.
+  private struct Observer {
+    var observe: (@Sendable (TreeChange) -> Void)?
+  }
+
+  /// Who keeps a journal of what clients do; in a structure for the same reason.
+  struct Journal {
+    var record: (@Sendable (TreeOperation) -> Void)?
+  }
 
   /// The tree of `root`, whose nodes belong to `uid` and `gid`; `clock` gives the time of day for inode times.
   public init(
@@ -49,11 +59,11 @@ public final class Tree: Sendable {
 
   /// Tells `observe` of every change from now on, on the thread that makes it, without any lock held.
   public func setObserver(_ observe: (@Sendable (TreeChange) -> Void)?) {
-    observer.withLock { $0 = observe }
+    observer.withLock { $0.observe = observe }
   }
 
   func tell(_ changes: [TreeChange]) {
-    guard !changes.isEmpty, let observe = observer.withLock({ $0 }) else { return }
+    guard !changes.isEmpty, let observe = observer.withLock({ $0.observe }) else { return }
     for change in changes { observe(change) }
   }
 
@@ -121,7 +131,7 @@ public final class Tree: Sendable {
     let changes = state.withLock { state -> [TreeChange] in
       guard let node = state.nodes[id] else { return [] }
       node.event &+= 1
-      return node.openFiles.map { .pollable($0) }
+      return state.openFiles.of(node).map { .pollable($0) }
     }
     tell(changes)
   }
@@ -154,15 +164,28 @@ extension Tree.State {
       dead.isDead = true
       rest.append(contentsOf: dead.children.values)
       dead.children.removeAll()
-      changes.append(contentsOf: dead.openFiles.map { .pollable($0) })
+      if dead.openFiles > 0 { changes.append(contentsOf: openFiles.of(dead).map { .pollable($0) }) }
       dropIfUnused(dead)
     }
     return changes
   }
 
+  /// Makes an open file of `node`.
+  mutating func open(_ node: Node, _ text: TextSource? = nil, flags: OpenFlags, content: [UInt8] = []) -> OpenFileID {
+    node.openFiles += 1
+    return openFiles.open(node, text, flags: flags, content: content)
+  }
+
+  /// Forgets an open file; gives its node.
+  mutating func close(_ id: OpenFileID) -> Node? {
+    guard let node = openFiles.close(id) else { return nil }
+    node.openFiles -= 1
+    return node
+  }
+
   /// Forgets a dead node that nobody holds.
   mutating func dropIfUnused(_ node: Node) {
-    if node.isDead, node.lookups == 0, node.openFiles.isEmpty { nodes[node.id] = nil }
+    if node.isDead, node.lookups == 0, node.openFiles == 0 { nodes[node.id] = nil }
   }
 }
 

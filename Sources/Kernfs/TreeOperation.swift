@@ -22,7 +22,7 @@ extension Tree {
   /// Tells `record` from now on of every operation that gets as far as a store method or a dynamic directory, before it is
   /// done, and of its failure. A write that has to wait is told once. No lock of the tree is held.
   public func setJournal(_ record: (@Sendable (TreeOperation) -> Void)?) {
-    journal.withLock { $0 = record }
+    journal.withLock { $0.record = record }
   }
 
   /// Tells of `operation`, does it, and tells of its failure.
@@ -30,7 +30,7 @@ extension Tree {
     _ operation: (_ path: String) -> TreeOperation, on path: @autoclosure () -> String,
     _ body: () throws(Errno) -> Result
   ) throws(Errno) -> Result {
-    guard let record = journal.withLock({ $0 }) else { return try body() }
+    guard let record = journal.withLock({ $0.record }) else { return try body() }
     let path = path()
     record(operation(path))
     do throws(Errno) {

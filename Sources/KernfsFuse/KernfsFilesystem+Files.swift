@@ -6,20 +6,20 @@ import SystemPackage
 extension KernfsFilesystem {
   /// Opens a file by the rules of sysfs.
   public func open(_ request: consuming Request<Op.Open>) {
-    guard !tree.makesContentAtOpen(request.treeNode) else {
-      // It can take long to make, a trace of many records above all.
-      let kept = request.keep()
-      changes.afterwards { [self] in
-        if let request = kept.take() { openWithContent(request) }
-      }
-      return
-    }
+    let flags = Kernfs.OpenFlags(rawValue: request.operation.flags.rawValue)
     do throws(Errno) {
-      let flags = Kernfs.OpenFlags(rawValue: request.operation.flags.rawValue)
-      let file = try tree.open(request.treeNode, flags: flags, by: request.caller())
-      reply(to: request, with: file)
+      if let file = try tree.openAtOnce(request.treeNode, flags: flags, by: request.caller()) {
+        reply(to: request, with: file)
+        return
+      }
     } catch {
       request.reply(error: error)
+      return
+    }
+    // The content can take long to make, a trace of many records above all.
+    let kept = request.keep()
+    changes.afterwards { [self] in
+      if let request = kept.take() { openWithContent(request) }
     }
   }
 
@@ -63,18 +63,16 @@ extension KernfsFilesystem {
   /// At most what the file gives at once.
   public func read(_ request: consuming Request<Op.Read>) {
     let operation = request.operation
-    let caller = request.caller(on: operation.handle)
-    var unanswered: Request<Op.Read>? = consume request
+    let bytes: ArraySlice<UInt8>
     do throws(Errno) {
-      try tree.read(
+      bytes = try tree.read(
         operation.handle.openFile, at: operation.offset, count: operation.size,
-        fromPageCache: operation.isForPageCache, by: caller
-      ) { bytes in
-        if let request = unanswered.take() { request.reply(bytes: bytes) }
-      }
+        fromPageCache: operation.isForPageCache, by: request.caller(on: operation.handle))
     } catch {
-      if let request = unanswered.take() { request.reply(error: error) }
+      request.reply(error: error)
+      return
     }
+    request.reply(bytes: bytes.span.bytes)
   }
 
   /// At most what the file takes at once; answered later where the file has to wait.

@@ -4,6 +4,7 @@ import Kernfs
 import ModuleImage
 import PSEAMLDR
 import SEAM
+import Synchronization
 import SystemPackage
 import TDXHost
 import TDXModule
@@ -38,11 +39,13 @@ public final class EmulatedMachine: @unchecked Sendable {
   let frozen = Guarded<FrozenView?>(nil)
   /// The fault plans. A lock of its own, inside all others.
   let faults = Guarded(FaultTable())
+  /// Whether ``frozen`` holds something, for the many looks at it that find nothing.
+  let isFrozen = Atomic(false)
 
-  // Guarded by `lock`.
+  // Guarded by `lock`, which also sees to it that nobody reaches them twice at a time.
   let silicon: Silicon
-  var host: LinuxHost
-  var trace = Trace()
+  @exclusivity(unchecked) var host: LinuxHost
+  @exclusivity(unchecked) var trace = Trace()
   var whyReport = Why.nothingUploaded
   var controlError = ""
   var powerState = "on"
@@ -130,7 +133,7 @@ public final class EmulatedMachine: @unchecked Sendable {
     isUpdating = state.installation != nil
     updateNumber = state.updateNumber
     silicon.refusals = state.refusals
-    frozen.withLock { $0 = state.frozen }
+    show(state.frozen)
     bootNumber = 1
     boots = 1
     observeSilicon(from: clock.microseconds())
@@ -203,7 +206,8 @@ public final class EmulatedMachine: @unchecked Sendable {
   func observeSilicon(from start: UInt64) {
     let clock = self.clock
     host.log.now = { clock.microseconds() &- start }
-    silicon.observer = { [unowned self] record in trace.append(record, time: record.begin &- start) }
+    // The silicon lives no longer than the machine, which alone has it.
+    silicon.observer = { [unowned(unsafe) self] record in trace.append(record, time: record.begin &- start) }
     self.start = start
   }
 

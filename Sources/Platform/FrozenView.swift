@@ -1,4 +1,5 @@
 import ModuleImage
+import Synchronization
 import SystemPackage
 import TDXHost
 
@@ -40,21 +41,26 @@ extension EmulatedMachine: HostView {
 
   /// The module that is in SEAM memory, as it was before a running update.
   func bootedProgram() -> ModuleProgram? {
-    if let view = frozen.withLock({ $0 }) { return view.program }
+    if let view = frozenView { return view.program }
     return lock.withLock {
-      if let view = frozen.withLock({ $0 }) { return view.program }
+      if let view = frozenView { return view.program }
       return silicon.machine.residentProgram
     }
+  }
+
+  /// What is shown in place of the machine while an update runs.
+  private var frozenView: FrozenView? {
+    isFrozen.load(ordering: .acquiring) ? frozen.withLock { $0 } : nil
   }
 
   private func reading<Value>(
     _ frozenValue: (FrozenView) -> Result<Value, Errno>, _ live: (inout LinuxHost) throws(Errno) -> Value
   ) throws(Errno) -> Value {
-    if let view = frozen.withLock({ $0 }) { return try frozenValue(view).get() }
+    if let view = frozenView { return try frozenValue(view).get() }
     lock.lock()
     defer { lock.unlock() }
     // The update may have begun meanwhile.
-    if let view = frozen.withLock({ $0 }) { return try frozenValue(view).get() }
+    if let view = frozenView { return try frozenValue(view).get() }
     return try live(&host)
   }
 
@@ -71,12 +77,18 @@ extension EmulatedMachine: HostView {
       compatCapable: Result { () throws(Errno) in try host.compatCapable() },
       program: silicon.machine.residentProgram)
     host.log = log
-    frozen.withLock { $0 = view }
+    show(view)
   }
 
   /// Readers see the machine as it is again.
   func thaw() {
-    frozen.withLock { $0 = nil }
+    show(nil)
+  }
+
+  /// Readers see `view`; nil, the machine as it is.
+  func show(_ view: FrozenView?) {
+    frozen.withLock { $0 = view }
+    isFrozen.store(view != nil, ordering: .releasing)
   }
 }
 

@@ -47,9 +47,9 @@ public struct SEAMCALLRefusal: Sendable, Equatable, Codable {
 /// Not thread-safe: whoever holds the machine's lock may use it.
 public final class Silicon: SEAMCALLDoor {
   // Apart, because a firmware changes itself and the machine in one call.
-  var machine: Machine
-  private(set) var loader: PSEAMLDR
-  var module: TDXModule
+  @exclusivity(unchecked) var machine: Machine
+  @exclusivity(unchecked) private(set) var loader: PSEAMLDR
+  @exclusivity(unchecked) var module: TDXModule
   /// Called with every SEAMCALL that was executed.
   public var observer: ((SEAMCALLRecord) -> Void)?
   /// Calls that a firmware refused, with its reason for people, since this was emptied last.
@@ -157,9 +157,9 @@ public final class Silicon: SEAMCALLDoor {
   }
 
   /// Host memory; what lies in the SEAM range reads as all ones.
-  public func readPhysicalWord(_ hpa: UInt64) -> UInt64 {
-    guard !machine.overlapsSEAMRange(hpa, size: 8) else { return ~0 }
-    return machine.memory.word(at: hpa)
+  public func readPhysicalWords(_ hpa: UInt64) -> (low: UInt64, high: UInt64) {
+    guard !machine.overlapsSEAMRange(hpa, size: 16) else { return (~0, ~0) }
+    return machine.memory.words(at: hpa)
   }
 
   /// Host memory; writes into the SEAM range, and over what was written under a private KeyID, are dropped.
@@ -175,6 +175,11 @@ public final class Silicon: SEAMCALLDoor {
     else { return }
     machine.memory.setPage(nil, at: hpa)
   }
+}
+
+extension Silicon: InterruptDoor {
+  /// An interrupt of the host's, at `lp`.
+  public func sendInterrupt(to lp: Int) { machine.sendInterrupt(to: lp) }
 }
 
 extension Silicon: GuestDoor {

@@ -97,13 +97,17 @@ public struct PhysicalMemory: Sendable {
     return result
   }
 
-  /// The little-endian word at `hpa` (without key-id bits), of which the lowest 3 bits do not count.
-  public func word(at hpa: UInt64) -> UInt64 {
-    let offset = Int(hpa % 4096) & ~7
-    let word = (seamRange.contains(hpa) ? seamPages : pages)[hpa / 4096]?.bytes.withUnsafeBytes { bytes in
-      offset + 8 <= bytes.count ? bytes.loadUnaligned(fromByteOffset: offset, as: UInt64.self) : 0
+  /// The two little-endian words at `hpa` (without key-id bits), of which the lowest 4 bits do not count.
+  public func words(at hpa: UInt64) -> (low: UInt64, high: UInt64) {
+    let offset = Int(hpa % 4096) & ~15
+    let words = (seamRange.contains(hpa) ? seamPages : pages)[hpa / 4096]?.bytes.withUnsafeBytes { bytes in
+      guard offset + 16 <= bytes.count else { return (low: UInt64(0), high: UInt64(0)) }
+      return (
+        low: UInt64(littleEndian: bytes.loadUnaligned(fromByteOffset: offset, as: UInt64.self)),
+        high: UInt64(littleEndian: bytes.loadUnaligned(fromByteOffset: offset + 8, as: UInt64.self))
+      )
     }
-    return UInt64(littleEndian: word ?? 0)
+    return words ?? (0, 0)
   }
 
   /// Changes the page that contains `hpa` in place, under `keyID`: `change` gets its 4096 bytes.

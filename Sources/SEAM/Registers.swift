@@ -76,8 +76,8 @@ public protocol SEAMCALLDoor: AnyObject {
   /// Reads `count` bytes of physical memory at `hpa` with the host's KeyID.
   func readPhysical(_ hpa: UInt64, count: Int) -> [UInt8]
 
-  /// Reads the little-endian word at `hpa`, which is a multiple of 8, with the host's KeyID.
-  func readPhysicalWord(_ hpa: UInt64) -> UInt64
+  /// Reads the two little-endian words at `hpa`, which is a multiple of 16, with the host's KeyID.
+  func readPhysicalWords(_ hpa: UInt64) -> (low: UInt64, high: UInt64)
 
   /// Writes `bytes` to physical memory at `hpa` with the host's KeyID.
   func writePhysical(_ bytes: [UInt8], at hpa: UInt64)
@@ -93,7 +93,8 @@ extension SEAMCALLDoor {
 
 extension SEAMCALLDoor {
   /// By way of ``readPhysical(_:count:)``.
-  public func readPhysicalWord(_ hpa: UInt64) -> UInt64 {
-    UInt64(littleEndianBytes: readPhysical(hpa, count: MemoryLayout<UInt64>.size))
+  public func readPhysicalWords(_ hpa: UInt64) -> (low: UInt64, high: UInt64) {
+    let bytes = readPhysical(hpa, count: 16)
+    return (UInt64(littleEndianBytes: bytes), UInt64(littleEndianBytes: bytes.dropFirst(8)))
   }
 }

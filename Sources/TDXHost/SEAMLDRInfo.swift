@@ -13,11 +13,11 @@ public struct SEAMLDRInfo: Equatable, Sendable, Codable {
 
   /// Reads the buffer at `hpa`, which INFO has filled.
   init(at hpa: UInt64, door: some SEAMCALLDoor) {
-    // BUILD_NUM, MINOR, MAJOR and UPDATE are one word, and NUM_REMAINING_UPDATES the upper half of another.
-    let version = door.readPhysicalWord(hpa &+ 16)
+    // BUILD_NUM, MINOR, MAJOR and UPDATE are one word, and NUM_REMAINING_UPDATES the upper half of the next.
+    let (version, counts) = door.readPhysicalWords(hpa &+ 16)
     self.version = ModuleVersion(
       UInt16(truncatingIfNeeded: version >> 32), UInt16(truncatingIfNeeded: version >> 16),
       UInt16(truncatingIfNeeded: version >> 48))
-    numRemainingUpdates = UInt32(truncatingIfNeeded: door.readPhysicalWord(hpa &+ 24) >> 32)
+    numRemainingUpdates = UInt32(truncatingIfNeeded: counts >> 32)
   }
 }

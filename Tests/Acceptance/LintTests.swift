@@ -21,7 +21,7 @@ private struct BadClient: CustomTestStringConvertible, Sendable {
       bad: "    try:\n        write(device + \"/data\", image)\n        write(device + \"/loading\", b\"1\")\n"),
     BadClient(
       habit: "no-wait", good: "    while text(device, \"status\") != \"idle\":\n",
-      bad: "    time.sleep(1)\n    while False:\n"),
+      bad: "    time.sleep(2)\n    while False:\n"),
     BadClient(
       habit: "error-unread", good: "    return text(device, \"error\")\n",
       bad: "    return \"guessed:device-busy\" if text(DEVICE, \"version\") == \"1.5.24\" else \"\"\n"),
@@ -92,7 +92,11 @@ struct LintTests {
     let script = scratch.path + "/client.py"
     try File.create(script, Array(parts.joined(separator: client.bad).utf8))
     let finished = try await lint(
-      ["--json"], client: ["python3", "-B", script, "--busy-limit", "1", "--version", "{version}", "{image}"])
+      ["--json"],
+      client: [
+        "python3", "-B", script, "--busy-limit", client.habit == "no-wait" ? "9" : "1", "--version", "{version}",
+        "{image}",
+      ])
     let verdicts = try await verdicts(finished)
     #expect(verdicts.filter { $0.value == "guilty" }.map(\.key) == [client.habit], "\(finished)")
     #expect(finished.status == 1)

@@ -30,6 +30,24 @@ struct RunTests {
     #expect(finished.status == 0)
   }
 
+  @Test("a reboot within the view makes the device anew, and its files are found in their places")
+  func reboot() async throws {
+    let finished = try await run(
+      ["-o", "updates=7"], "sh", "-euc",
+      """
+      echo 1 > /sys/class/firmware/tdx_module/loading
+      echo reboot > "$TDXFS_CONTROL/power"
+      cat /sys/devices/faux/tdx_host/version /sys/bus/faux/devices/tdx_host/num_remaining_updates
+      cat /sys/class/firmware/tdx_module/loading /sys/class/firmware/tdx_module/status
+      echo kexec > "$TDXFS_CONTROL/power"
+      ls /sys/devices/faux /sys/class/firmware
+      """)
+    #expect(
+      finished.output
+        == "1.5.24\n7\n0\nidle\n/sys/class/firmware:\ntimeout\n\n/sys/devices/faux:\npower\nuevent\n", "\(finished)")
+    #expect(finished.status == 0)
+  }
+
   @Test("dmesg has the machine's whole log, a record a line, and nothing of the host's")
   func kernelLog() async throws {
     let finished = try await run([], "sh", "-euc", #"dmesg; cat "$TDXFS_CONTROL/log" >&2"#)

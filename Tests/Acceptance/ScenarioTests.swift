@@ -74,6 +74,16 @@ private enum Row: String {
     }
   }
 
+  /// What TDH.VP.ENTER answers afterwards (3.10, "code seen by TD/KVM leaves").
+  var vpEnter: String? {
+    switch self {
+    case .beforeInstall, .recoverable, .retry: "TDX_SYS_SHUTDOWN"
+    case .someInstalled, .unrecoverable, .offline: "VMfailInvalid"
+    case .sysInit, .lpInit, .sysUpdate: "TDX_SYS_NOT_READY"
+    case .header, .busy, .shutdownRefused, .success, .reread, .nothing, .aborted, .hidden, .power, .kexec, .gone: nil
+    }
+  }
+
   /// Whether an update was taken from the budget (kernel-abi.md 3.2: when the INSTALL session succeeds).
   var costsUpdate: Bool {
     switch self {
@@ -137,7 +147,11 @@ private struct Told {
     "cancel-idle": Told(.success), "cancel-while-loading": Told(.success), "cancel-after": Told(.success),
     "cancel-at-prepare": Told(.success), "cancel-at-transfer": Told(.success), "cancel-at-shutdown": Told(.success),
     "cancel-at-install": Told(.success), "cancel-at-cpu-init": Told(.success), "cancel-at-update": Told(.success),
-    "td-build-ends": Told(.success),
+    "td-build-ends": Told(.success), "td-build-finished": Told(.success), "migration-interrupted-ends": Told(.success),
+    "migration-in-progress": Told(.success), "migration-silent-race": Told(.success, to: "1.5.34"),
+    "td-build-same-library": Told(.success),
+    "td-build-silent-race": Told(.success, to: "1.5.34"), "td-build-old-module": Told(.success),
+    "td-survives": Told(.success),
     // Refused, and nothing was touched.
     "image-too-short": Told(.header), "header-signature": Told(.header), "header-version": Told(.header),
     "header-offset": Told(.header), "header-reserved": Told(.header), "header-page-counts": Told(.header),
@@ -145,7 +159,9 @@ private struct Told {
     "upload-cut-short": Told(.header), "no-memory": Told(.header),
     "no-memory-v4": Told(.header, error: "transferring:read-write-error"),
     "updates-zero-v4": Told(.header, error: "transferring:flash-wearout", budget: 0),
-    "cpu-offline-v4": Told(.busy),
+    "cpu-offline-v4": Told(.busy), "td-build": Told(.busy), "migration-interrupted": Told(.busy),
+    "td-build-starvation": Told(.busy),
+    "td-survives-refusal": Told(.header),
     "shutdown-busy": Told(.shutdownRefused, status: "TDX_SYS_BUSY"),
     "shutdown-flag-unknown": Told(.shutdownRefused, to: "1.5.20", status: "TDX_OPERAND_INVALID(RCX)"),
     "handoff-version-unreadable": Told(.shutdownRefused, status: "TDX_SYS_BUSY"),
@@ -177,6 +193,11 @@ private struct Told {
     "sys-init-fails": Told(.sysInit), "sigstruct-mismatch": Told(.sysInit, status: "TDX_SYS_INCOMPATIBLE_SIGSTRUCT"),
     "no-entropy-for-ever": Told(.sysInit, status: "TDX_RND_NO_ENTROPY"), "cpu-init-fails": Told(.lpInit),
     "handoff-refused": Told(.sysUpdate, status: "TDX_SYS_INVALID_HANDOFF"),
+    "td-dies-recoverable": Told(.recoverable, status: "EBADSIG"),
+    "td-dies-unrecoverable": Told(.unrecoverable, status: "EBADHASH"),
+    "td-dies-some-installed": Told(.someInstalled, status: "EBADCALL"),
+    "td-dies-offline": Told(.offline, status: "VMfailInvalid"),
+    "td-dies-init": Told(.sysInit), "td-dies-handoff": Told(.sysUpdate, status: "TDX_SYS_INVALID_HANDOFF"),
     "retry-after-loss": Told(.retry, status: "TDX_SYS_SHUTDOWN"),
     // Nothing was uploaded.
     "image-empty": Told(.nothing), "upload-interrupted": Told(.nothing), "upload-aborted": Told(.nothing),
@@ -187,6 +208,7 @@ private struct Told {
     "power-loss-at-prepare": Told(.power), "power-loss-at-shutdown": Told(.power),
     "power-loss-at-install": Told(.power),
     "power-loss-at-cpu-init": Told(.power), "power-loss-at-update": Told(.power), "reboot-midway": Told(.power),
+    "td-dies-power": Told(.power),
     "kexec-midway": Told(.kexec), "daemon-killed": Told(.gone),
   ]
 }
@@ -207,8 +229,11 @@ private struct Run: CustomStringConvertible {
       client = run.pop('client')
       run['client'] = client['status']
       run['log'] = ' / '.join(machine.pop('log'))
-      run['alive'] = ' '.join(sorted(k for k, v in machine['alive'].items() if v))
-      run['dead'] = ' '.join(sorted(k for k, v in machine['alive'].items() if not v))
+      alive = machine.pop('alive')
+      run['alive'] = ' '.join(sorted(k for k, v in alive.items() if v))
+      machine.pop('exits')
+      run['exits'] = ' '.join(str(v) for v in ((run.pop('finally') or {}).get('exits') or {}).values())
+      run['dead'] = ' '.join(sorted(k for k, v in alive.items() if not v))
       for name, value in list(run.items()) + list(machine.items()):
         print(name + '\\t' + str(value).replace('\\n', ' ').replace('\\t', ' '))
       print('end')
@@ -248,6 +273,8 @@ struct ScenarioTests {
     #expect(finished.status == 0, "\(runs.filter { $0["as_expected"] != "True" })\n\(finished.errors)")
     #expect(runs.count >= 40)
     #expect(Set(runs.map(\.name)) == Set(Told.all.keys))
+    let exits = Set(runs.flatMap { $0["exits"].split(separator: " ").map(String.init) })
+    #expect(exits.isSuperset(of: ["TDX_SYS_SHUTDOWN", "VMfailInvalid", "TDX_SYS_NOT_READY"]))
     print("\(runs.count) scenarios in \(ContinuousClock.now - started)")
     for run in runs {
       let told = try #require(Told.all[run.name], "\(run.name) is in no row of the reference")
@@ -269,6 +296,10 @@ struct ScenarioTests {
       #expect(run["version"] == "ENXIO", "\(run.name)")
       #expect(row == .retry || ["module", "tds"].contains(run["lost"]), "\(run.name)")
       #expect(run["alive"].isEmpty, "\(run.name): \(run["alive"]) cannot be alive")
+      #expect(run["dead"].isEmpty || run["lost"] == "tds", "\(run.name)")
+      for exit in run["exits"].split(separator: " ") {
+        #expect(String(exit) == row.vpEnter, "\(run.name)")
+      }
     } else if row != .gone {
       #expect(["none", "None"].contains(run["lost"]), "\(run.name)")
       #expect(run["dead"].isEmpty, "\(run.name): \(run["dead"]) cannot be dead")

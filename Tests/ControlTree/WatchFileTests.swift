@@ -5,7 +5,7 @@ import SystemPackage
 import Testing
 
 /// `.tdxfs/watch`, without a mount in between.
-@Suite("The control file watch", .timeLimit(.minutes(5)))
+@Suite("The control file watch", .timeLimit(.minutes(10)))
 struct WatchFileTests {
   private let machine: EmulatedMachine
   private let files: MachineFiles
@@ -33,9 +33,7 @@ struct WatchFileTests {
     let node = try #require(files.tree.node(at: path))
     let file = try files.tree.open(node, flags: [.largeFile], by: client).id
     defer { files.tree.release(file, by: client) }
-    var text = ""
-    try files.tree.read(file, at: 0, count: 1 << 20, by: client) { text = String(decoding: $0, as: UTF8.self) }
-    return text
+    return String(decoding: try files.tree.read(file, at: 0, count: 1 << 20, by: client), as: UTF8.self)
   }
 
   @Test("is empty until it is switched on, and has then what clients do, and what becomes of uploads")

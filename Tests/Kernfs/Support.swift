@@ -121,17 +121,11 @@ extension Tree {
   }
 
   func read(_ file: OpenFileID, _ count: Int, at offset: Int64 = 0) throws(Errno) -> String {
-    var text = ""
-    try read(file, at: offset, count: count, by: root) { text = String(decoding: $0, as: UTF8.self) }
-    return text
+    String(decoding: try read(file, at: offset, count: count, by: root), as: UTF8.self)
   }
 
   func cachedRead(_ file: OpenFileID, _ count: Int, at offset: Int64 = 0) throws(Errno) -> String {
-    var text = ""
-    try read(file, at: offset, count: count, fromPageCache: true, by: root) {
-      text = String(decoding: $0, as: UTF8.self)
-    }
-    return text
+    String(decoding: try read(file, at: offset, count: count, fromPageCache: true, by: root), as: UTF8.self)
   }
 
   func write(_ file: OpenFileID, _ text: String, at offset: Int64 = 0) throws(Errno) -> Int? {

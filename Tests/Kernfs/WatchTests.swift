@@ -32,7 +32,7 @@ private final class Keeper: OperationWatcher {
   }
 }
 
-@Suite("A watcher of a tree", .timeLimit(.minutes(5)))
+@Suite("A watcher of a tree", .timeLimit(.minutes(10)))
 struct WatchTests {
   private let knob = Knob()
   private let bytes = Bytes()
@@ -55,13 +55,13 @@ struct WatchTests {
     tree.setWatcher(keeper)
     let status = try tree.open("device/status", [.readWrite, .largeFile])
     #expect(try tree.write(status, "1\n") == 2)
-    try tree.read(status, at: 0, count: 100, by: root) { _ in }
+    _ = try tree.read(status, at: 0, count: 100, by: root)
     tree.release(status, by: root)
     let data = try tree.open("device/data", .writing)
     #expect(try tree.write(data, String(repeating: "x", count: 5000), at: 7) == 4096)
     knob.fail(.resourceBusy)
     let again = try tree.open("device/status", [.largeFile])
-    #expect(throws: Errno.resourceBusy) { try tree.read(again, at: 0, count: 100, by: root) { _ in } }
+    #expect(throws: Errno.resourceBusy) { _ = try tree.read(again, at: 0, count: 100, by: root) }
     let flags = OpenFlags([.readWrite, .largeFile]).rawValue
     #expect(
       keeper.told == [
@@ -77,7 +77,7 @@ struct WatchTests {
     tree.setWatcher(keeper)
     #expect(throws: Errno.invalidArgument) { try tree.open("device/status", [.direct, .largeFile]) }
     let hidden = try tree.open(".hidden/status", [.largeFile])
-    try tree.read(hidden, at: 0, count: 100, by: root) { _ in }
+    _ = try tree.read(hidden, at: 0, count: 100, by: root)
     #expect(keeper.told.count == 1 && keeper.told.first?.contains("= \(Errno.invalidArgument)") == true)
     tree.setWatcher(nil)
     _ = try tree.open("device/status", [.largeFile])
@@ -86,11 +86,12 @@ struct WatchTests {
 
   @Test("has an operation in the place where it began, before what it sets off")
   func order() throws {
+    let keeper = keeper
     let nested = Nested(keeper)
-    let watched = Tree(clock: Clock().now) { file("loading", nested) }
-    watched.setWatcher(keeper)
-    let opened = try watched.open("loading", .writing)
-    #expect(try watched.write(opened, "0") == 1)
+    let tree = Tree(clock: Clock().now) { file("loading", nested) }
+    tree.setWatcher(keeper)
+    let handle = try tree.open("loading", .writing)
+    #expect(try tree.write(handle, "0") == 1)
     let write = try #require(keeper.operations.withLock { $0 }.last { $0.operation.kind == .write })
     #expect(nested.place.withLock { $0 } == write.place + 1)
   }

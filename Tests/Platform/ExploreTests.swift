@@ -167,6 +167,9 @@ struct ExploreTests {
         $0.after.tds = []
       }, sentence: "the kernel told of device-busy, version can be read, and TDs are lost: td1"),
     Tampering(
+      testDescription: "a TD lost by a success", change: { $0.after.tds = [] },
+      sentence: "the kernel told of success, and TDs are lost: td1"),
+    Tampering(
       testDescription: "the module's memory lost though nothing happened",
       change: {
         $0.error = "device-busy"
@@ -204,6 +207,17 @@ struct ExploreTests {
     #expect(sentences.allSatisfy { $0.contains("a module was installed") }, "\(sentences)")
   }
 
+  @Test("with TDs that run loses none of them silently, whatever goes wrong")
+  func tds() throws {
+    let exploration = try exploration(
+      lps: 2, prepare: { try ExploreTDs.build(2, on: $0) }, tds: ExploreTDs.living)
+    let good = exploration.evidence(of: ExploreCase(number: 0), schedule: .ascending)
+    #expect(good.before.tds == ["td1", "td2"] && good.after.tds == ["td1", "td2"])
+    let lost = exploration.evidence(of: ExploreCase(number: 0, fault: "stage=update busy"), schedule: .ascending)
+    #expect(lost.after.tds == [] && lost.lost == .tds)
+    #expect(findings(exploration) == [])
+  }
+
   @Test("begins from the state that it is given: here a TD is being built, so v8 refuses and nothing is lost")
   func prepared() throws {
     let exploration = try exploration(
@@ -217,7 +231,7 @@ struct ExploreTests {
   }
 }
 
-@Suite("The state of a machine", .timeLimit(.minutes(5)))
+@Suite("The state of a machine", .timeLimit(.minutes(10)))
 struct MachineStateTests {
   @Test(
     "taken between any two steps of an update, goes on to the same end in another machine",

@@ -4,7 +4,7 @@ import Testing
 
 @testable import tdxfs
 
-@Suite("A scenario file", .timeLimit(.minutes(5)))
+@Suite("A scenario file", .timeLimit(.minutes(10)))
 struct ParserTests {
   private static let whole = """
     # What goes wrong, in a comment.
@@ -27,6 +27,7 @@ struct ParserTests {
     careful: nothing
     expect: result=lost|refused version=ENXIO log="two words"
     after: fails EBUSY offline 0
+    after: shell test "a  b" = "$A"
     finally: online=0
     """
 
@@ -67,7 +68,8 @@ struct ParserTests {
     #expect(scenario.withoutRawIO && scenario.mayDecline)
     #expect(scenario.limit == 5 && scenario.patience == 250)
     #expect(scenario.expected.map(\.values) == [["lost", "refused"], ["ENXIO"], ["two words"]])
-    #expect(scenario.after.map(\.fails) == ["EBUSY"])
+    #expect(scenario.after.map(\.fails) == ["EBUSY", nil])
+    #expect(scenario.after.last?.action == .shell("test \"a  b\" = \"$A\""))
     #expect(scenario.finally.map(\.text) == ["0"])
   }
 
@@ -100,7 +102,8 @@ struct ParserTests {
       ("before: reboot now", "'now' is one word too many after reboot"),
       ("before: control ../../etc/passwd x", "is no name below the control directory"),
       ("before: update image2", "there is no image 'image2': did you mean image?"),
-      ("before: shell \"echo", "a quotation mark is not closed"),
+      ("before: shell", "shell needs a command"),
+      ("before: control power \"reboot", "a quotation mark is not closed"),
       ("before: fails EBUSY", "fails needs the name of an error and a step"),
       ("at: stage=instal reboot", "stage=instal: did you mean install?"),
       ("at: soon reboot", "'soon': the points are stage=NAME"),
@@ -160,7 +163,7 @@ struct ParserTests {
   }
 }
 
-@Suite("An image of a scenario", .timeLimit(.minutes(5)))
+@Suite("An image of a scenario", .timeLimit(.minutes(10)))
 struct ScenarioImageTests {
   private func image(_ text: String) throws -> [UInt8] {
     try ScenarioImage(words: try ScenarioWords(text)).bytes(kernelFormat: .blob)

@@ -34,6 +34,14 @@ extension Bench {
     }
   }
 
+  /// One SEAMCALL with every register.
+  @discardableResult
+  mutating func seamcall(_ input: Registers, on lp: Int = 0) -> Registers {
+    var registers = input
+    module.seamcall(&registers, on: lp, machine: &machine)
+    return registers
+  }
+
   /// A page at 48 MiB or above that is free.
   private var nextTablePage: UInt64 {
     var page: UInt64 = 0x300_0000

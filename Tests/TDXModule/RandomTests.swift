@@ -68,6 +68,59 @@ struct RandomTests {
     #expect(changes > 20)
   }
 
+  private static let memoryLeaves: [UInt64] = [
+    1, 2, 2, 3, 3, 5, 6, 6, 7, 7, 12, 14, 15, 16, 17, 19, 20, 23, 24, 25, 28, 29, 30, 38, 39, 40, 41,
+  ]
+
+  @Test("Leaves on memory with any operands never trap, and leave the module's data consistent", arguments: 0..<6)
+  func memory(seed: Int) throws {
+    var generator = SeededGenerator(seed: UInt64(seed) &+ 50)
+    let tdrs: [UInt64] = [0x100_0000, 0x140_0000]
+    let pages = (0..<16).map { 0x800_0000 + UInt64($0) << 12 } + [0x820_0000, 0x840_0000, Bench.tdmr()[8]]
+    var answers: Set<UInt64> = []
+    for round in 0..<4 {
+      var bench = try Bench.withMemory(try #require(releases.randomElement(using: &generator)), lps: 2)
+      for (index, tdr) in tdrs.enumerated() {
+        bench.createTD(tdr, hkid: 65 + UInt64(index))
+        bench.initTD(tdr, Bench.parameters { $0[0] = UInt8(round & 1) })
+        bench.addTables(tdr, gpa: 0)
+        bench.module.tds[tdr]?.vcpuCount = 1
+      }
+      func operand(_ likely: [UInt64]) throws -> UInt64 {
+        switch Int.random(in: 0..<12, using: &generator) {
+        case 0: generator.next()
+        case 1: 1 << UInt64.random(in: 0..<64, using: &generator)
+        case 2: .max - UInt64.random(in: 0..<4096, using: &generator)
+        default: try #require(likely.randomElement(using: &generator))
+        }
+      }
+      let gpas: [UInt64] = [
+        0, 0x1000, 0x1001, 0x2000, 0x20_0000, 0x20_0001, 1, 2, 3, 0x2100, 0x7FFF_FFFF_F000, 1 << 47,
+      ]
+      for _ in 0..<1200 {
+        if Int.random(in: 0..<40, using: &generator) == 0 {
+          bench.module.conditions.checksBeforeInterrupt = Int.random(in: 0..<4, using: &generator)
+        }
+        let leaf = try #require(Self.memoryLeaves.randomElement(using: &generator))
+        // Two leaves end a TD; let it live for a while.
+        if leaf == 19 || leaf == 20, Int.random(in: 0..<60, using: &generator) > 0 { continue }
+        let first: [UInt64] =
+          [17, 19, 20, 38].contains(leaf) ? tdrs : [24, 28, 41].contains(leaf) ? pages + tdrs : gpas
+        let version = Int.random(in: 0..<4, using: &generator) == 0 ? UInt64.random(in: 0...2, using: &generator) : 0
+        var registers = Registers(
+          rax: leaf | version << 16, rcx: leaf == 40 ? try operand([0, 1]) : try operand(leaf == 1 ? pages : first),
+          rdx: try operand(tdrs), r8: try operand(pages), r9: try operand([Bench.shared, .max] + pages),
+          r10: try operand([.max] + pages), r11: try operand([.max] + pages))
+        bench.module.seamcall(&registers, on: 0, machine: &bench.machine)
+        answers.insert(registers.rax >> 32)
+        #expect(registers.rax != .max && !bench.module.isDead)
+      }
+      #expect(bench.module.inconsistencies.isEmpty)
+    }
+    // All kinds of answers were seen.
+    #expect(answers.count > 15)
+  }
+
   @Test("Any LP number, any package, any SYS_INFO table")
   func strangePlatforms() throws {
     var generator = SeededGenerator(seed: 99)

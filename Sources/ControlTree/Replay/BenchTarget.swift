@@ -53,7 +53,7 @@ public final class BenchTarget: ReplayTarget {
     case .read:
       let file = try files.tree.open(node(names), flags: .largeFile, by: Self.root).id
       defer { files.tree.release(file, by: Self.root) }
-      try files.tree.read(file, at: 0, count: 4096, by: Self.root) { _ in }
+      _ = try files.tree.read(file, at: 0, count: 4096, by: Self.root)
     case .create: _ = try files.tree.makeNode(name, mode: 0o100600, in: parent(), by: Self.root)
     case .unlink: try files.tree.unlink(name, in: parent(), by: Self.root)
     case .makeDirectory: _ = try files.tree.makeDirectory(name, in: parent(), by: Self.root)

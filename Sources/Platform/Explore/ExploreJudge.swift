@@ -150,6 +150,7 @@ struct ExploreJudge {
         after.resident != evidence.target,
         "the kernel told of success, and module \(after.resident?.description ?? "-") runs, not \(evidence.target)")
       judgeVersion(version)
+      find(!lostTDs.isEmpty, "the kernel told of success, and TDs are lost: \(lostTDs.joined(separator: ", "))")
     case (let error?, .success):
       // Nothing happened, the kernel says.
       find(
@@ -163,10 +164,9 @@ struct ExploreJudge {
         after.keepsakes != before.keepsakes,
         "the kernel told of \(error), version can be read, and the module's state changed: "
           + zip(before.keepsakes, after.keepsakes).filter { $0 != $1 }.map { "\($0) → \($1)" }.joined(separator: ", "))
-      let gone = before.tds.filter { !after.tds.contains($0) }
       find(
-        !gone.isEmpty,
-        "the kernel told of \(error), version can be read, and TDs are lost: \(gone.joined(separator: ", "))")
+        !lostTDs.isEmpty,
+        "the kernel told of \(error), version can be read, and TDs are lost: \(lostTDs.joined(separator: ", "))")
       find(evidence.lost != .none, "version can be read, and why says lost=\(evidence.lost.rawValue)")
     case (let error?, .failure(let errno)):
       find(errno != .noSuchAddressOrDevice, "the kernel told of \(error), and version gives \(errno) in place of ENXIO")
@@ -175,6 +175,8 @@ struct ExploreJudge {
         evidence.lost == .none && (try? before.version.get()) != nil, "version gives ENXIO, and why says lost=none")
     }
   }
+
+  private var lostTDs: [String] { evidence.before.tds.filter { !evidence.after.tds.contains($0) } }
 
   /// After success `version` is the new one, or, where it could not be read again, the old one.
   private mutating func judgeVersion(_ version: Result<ModuleVersion, Errno>) {

@@ -39,8 +39,12 @@ extension EmulatedMachine {
     for action in actions {
       switch action.effect {
       case .delay(let duration):
+        // Who takes the plan away ends it: so a stage can be held for as long as something else takes.
+        let identity = faults.withLock { $0[action.plan]?.identity }
         lock.unlock()
-        clock.wait(duration) { self.lock.withLock { boot != bootNumber } }
+        clock.wait(duration) {
+          faults.withLock { $0[action.plan]?.identity } != identity || self.lock.withLock { boot != bootNumber }
+        }
         lock.lock()
       case .powerLoss:
         lock.unlock()

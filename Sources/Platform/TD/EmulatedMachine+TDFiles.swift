@@ -119,6 +119,7 @@ extension TrustDomain.State {
     switch self {
     case .initialized: "open"
     case .runnable: "finalized"
+    case .importing: "importing"
     case .imported: "imported"
     }
   }

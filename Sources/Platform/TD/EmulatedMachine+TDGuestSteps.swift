@@ -52,7 +52,8 @@ extension EmulatedMachine {
       return [.tdcall(Registers(rax: GuestLeaf.vpVMCall, rcx: 0xC00, r11: leaf))]
     case .halt: return [.halt]
     case .initialize, .vcpu, .addPage, .extend, .add, .image, .finalize, .enter, .aug, .block, .unblock, .track,
-      .remove, .zap, .flush, .rd:
+      .remove, .zap, .flush, .rd, .bind, .prebind, .exportStart, .exportInterrupt, .exportResume, .exportPause,
+      .exportState, .exportAbort, .migrate:
       return []
     }
   }
@@ -96,7 +97,7 @@ extension EmulatedMachine {
   ) throws(TDError) -> String {
     switch step.word {
     case .aug:
-      try td.augment(at: try step.required(.gpa), count: try step.count(.count, else: 1), host: &host, door: silicon)
+      try td.augment(at: try step.required(.gpa), count: try pageCount(step), host: &host, door: silicon)
       return "augmented"
     case .block:
       try td.block(try step.required(.gpa), host: &host, door: silicon)
@@ -120,7 +121,8 @@ extension EmulatedMachine {
       let value = try td.readMetadata(try step.required(.field), host: &host, door: silicon)
       return "0x" + String(value, radix: 16)
     case .initialize, .vcpu, .addPage, .extend, .add, .image, .finalize, .enter, .accept, .read, .write, .rtmr, .info,
-      .vmcall, .halt:
+      .vmcall, .halt, .bind, .prebind, .exportStart, .exportInterrupt, .exportResume, .exportPause, .exportState,
+      .exportAbort, .migrate:
       return ""
     }
   }

@@ -17,6 +17,11 @@ extension EmulatedMachine {
         try remake(reference.name, step)
         return
       }
+      if step.word == .migrate {
+        guard let destination = step[.to] else { throw .invalid("migrate needs to=NAME") }
+        try host.migrateTD(reference.name, to: destination, door: silicon)
+        return
+      }
       try host.withTD(reference.name) { (td, host) throws(TDError) in
         td.lastResult = try Self.perform(step, on: &td, host: &host, silicon: silicon)
       }
@@ -32,13 +37,15 @@ extension EmulatedMachine {
     _ step: TDStep, on td: inout TrustDomain, host: inout LinuxHost, silicon: Silicon
   ) throws(TDError) -> String {
     switch step.word {
-    case .initialize: return ""  // Made anew, above.
+    case .initialize, .migrate: return ""  // Of more than this TD, above.
     case .vcpu, .addPage, .add, .extend, .image, .finalize:
       return try build(step, &td, &host, silicon)
     case .enter, .accept, .read, .write, .rtmr, .info, .vmcall, .halt:
       return try runGuest(step, &td, &host, silicon)
     case .aug, .block, .unblock, .track, .remove, .zap, .flush, .rd:
       return try manage(step, &td, &host, silicon)
+    case .bind, .prebind, .exportStart, .exportInterrupt, .exportResume, .exportPause, .exportState, .exportAbort:
+      return try migrate(step, &td, &host, silicon)
     }
   }
 
@@ -56,7 +63,7 @@ extension EmulatedMachine {
     parameters.mrConfigID = try Self.hash(step, .mrConfigID)
     parameters.mrOwner = try Self.hash(step, .mrOwner)
     parameters.mrOwnerConfig = try Self.hash(step, .mrOwnerConfig)
-    try host.remakeTD(name, parameters: parameters, door: silicon)
+    try host.remakeTD(name, parameters: parameters, isForImport: step.has(.importing), door: silicon)
   }
 
   private static func hash(_ step: TDStep, _ operand: TDOperand) throws(TDError) -> [UInt8] {
@@ -82,7 +89,7 @@ extension EmulatedMachine {
       return "vcpus=\(td.vcpus.count)"
     case .addPage, .add:
       let gpa = try step.number(.gpa) ?? td.nextPage
-      let count = try step.count(.count, else: 1)
+      let count = try pageCount(step)
       let content = try content(step, td, count: count)
       try td.addPages(
         at: gpa, count: count, content: content, isMeasured: step.word == .add || step.has(.measure), host: &host,
@@ -102,9 +109,20 @@ extension EmulatedMachine {
       try td.finalize(host: &host, door: silicon)
       return "finalized"
     case .initialize, .enter, .accept, .read, .write, .rtmr, .info, .vmcall, .halt, .aug, .block, .unblock, .track,
-      .remove, .zap, .flush, .rd:
+      .remove, .zap, .flush, .rd, .bind, .prebind, .exportStart, .exportInterrupt, .exportResume, .exportPause,
+      .exportState, .exportAbort, .migrate:
       return ""
     }
+  }
+
+  /// The most pages that one step adds, 4 GiB: the machine is held for as long as it takes.
+  private static let pageLimit = 1 << 20
+
+  /// How many pages a step is to add.
+  static func pageCount(_ step: TDStep) throws(TDError) -> Int {
+    let count = try step.count(.count, else: 1)
+    guard count <= pageLimit else { throw .invalid("count=\(count): one step adds \(pageLimit) pages at most") }
+    return count
   }
 
   /// What is put into new pages: `pattern=counting` (the default), `pattern=0xNN`, or `source=OFFSET` in the image.

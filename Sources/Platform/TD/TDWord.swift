@@ -23,12 +23,21 @@ enum TDWord: String, CaseIterable, Sendable {
   case zap
   case flush
   case rd
+  case bind
+  case prebind
+  case exportStart = "export-start"
+  case exportInterrupt = "export-interrupt"
+  case exportResume = "export-resume"
+  case exportPause = "export-pause"
+  case exportState = "export-state"
+  case exportAbort = "export-abort"
+  case migrate
 
   /// Operands that it takes.
   var operands: [TDOperand] {
     switch self {
     case .initialize:
-      [.attributes, .xfam, .maxVCPUs, .mrConfigID, .mrOwner, .mrOwnerConfig, .debug, .migratable, .wide]
+      [.attributes, .xfam, .maxVCPUs, .mrConfigID, .mrOwner, .mrOwnerConfig, .debug, .migratable, .wide, .importing]
     case .vcpu: [.count, .lp, .rcx]
     case .addPage: [.gpa, .count, .pattern, .source, .measure]
     case .add: [.gpa, .count, .pattern, .source]
@@ -46,6 +55,11 @@ enum TDWord: String, CaseIterable, Sendable {
     case .block, .unblock, .remove, .zap: [.gpa]
     case .flush: [.vcpu]
     case .rd: [.field]
+    case .bind: [.service, .attributes]
+    case .prebind: [.hash, .attributes]
+    case .exportStart, .exportInterrupt, .exportState: [.lp]
+    case .exportResume, .exportPause, .exportAbort: []
+    case .migrate: [.to]
     }
   }
 
@@ -75,6 +89,15 @@ enum TDWord: String, CaseIterable, Sendable {
     case .zap: "block, track and remove, as KVM does"
     case .flush: "TDH.VP.FLUSH on the LP that has the vCPU"
     case .rd: "TDH.MNG.RD of a metadata field"
+    case .bind: "TDH.SERVTD.BIND: another TD, or the monitor's own, serves its migration"
+    case .prebind: "TDH.SERVTD.PREBIND with the 48 bytes of a TD's hash"
+    case .exportStart: "TDH.EXPORT.STATE.IMMUTABLE, with streams and keys before it; needs MIGRATABLE"
+    case .exportInterrupt: "an export operation with an interrupt in its middle, which counts until it goes on"
+    case .exportResume: "the interrupted operation goes on"
+    case .exportPause: "TDH.EXPORT.PAUSE"
+    case .exportState: "TDH.EXPORT.STATE.TD"
+    case .exportAbort: "TDH.EXPORT.ABORT: the TD runs on here"
+    case .migrate: "moves it into the TD to, which was made with init import"
     }
   }
 
@@ -112,13 +135,17 @@ enum TDOperand: String, CaseIterable, Sendable {
   case index
   case leaf
   case field
+  case service
+  case hash
+  case to
+  case importing = "import"
 
   /// A word without value.
   var isFlag: Bool {
     switch self {
-    case .debug, .migratable, .wide, .measure: true
+    case .debug, .migratable, .wide, .measure, .importing: true
     case .attributes, .xfam, .maxVCPUs, .mrConfigID, .mrOwner, .mrOwnerConfig, .count, .lp, .rcx, .gpa, .pattern,
-      .source, .chunks, .pages, .vcpu, .data, .index, .leaf, .field:
+      .source, .chunks, .pages, .vcpu, .data, .index, .leaf, .field, .service, .hash, .to:
       false
     }
   }

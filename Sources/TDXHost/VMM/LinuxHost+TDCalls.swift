@@ -126,7 +126,13 @@ extension TrustDomain {
     _ call: Registers, in function: String, on lp: Int? = nil, host: inout LinuxHost, door: some SEAMCALLDoor
   ) throws(TDError) -> Registers {
     let lp = lp ?? host.anyCPU
-    let result = host.tdh(call, on: lp, door: door)
+    return try settle(host.tdh(call, on: lp, door: door), of: call, on: lp, in: function, host: &host)
+  }
+
+  /// What ``mayFail(_:in:on:host:door:)`` makes of a result.
+  mutating func settle(
+    _ result: SEAMCALLResult, of call: Registers, on lp: Int, in function: String, host: inout LinuxHost
+  ) throws(TDError) -> Registers {
     guard let failure = result.failure(of: call, on: lp) else { return result.registers(after: call) }
     // Informational: the leaf had nothing to do.
     guard failure.status.rawValue >> 61 != 0 else { return result.registers(after: call) }

@@ -7,6 +7,8 @@ public struct TDTable: Sendable, Codable {
   public internal(set) var keyIDs: KeyIDPool
   /// The TDs by name.
   public internal(set) var byName: [String: TrustDomain] = [:]
+  /// The monitor's own TD, which serves those that are MIGRATABLE; nil as long as there is none.
+  public internal(set) var migrationTD: TrustDomain?
   /// Pages that were not given back by TDs that could not be torn down.
   public internal(set) var leakedPages = 0
   /// TDs that were made since boot.
@@ -54,33 +56,33 @@ extension LinuxHost {
     tds.byName[name] = made
   }
 
-  /// Makes the TD `name` anew with other parameters. A monitor would close the VM and open another.
+  /// Makes the TD `name` anew with other parameters, or for an import. A monitor would close the VM and open another.
   /// - Throws: EINVAL when it has a vCPU or a page already; then as ``createTD(_:parameters:door:)``, and there is no TD of
   ///   that name any more.
   public mutating func remakeTD(
-    _ name: String, parameters: TDParameters, door: some SEAMCALLDoor & GuestDoor
+    _ name: String, parameters: TDParameters, isForImport: Bool = false, door: some SEAMCALLDoor & GuestDoor
   ) throws(TDError) {
     guard let old = tds.byName[name] else { throw TDError(.noSuchFileOrDirectory, "there is no TD \(name)") }
-    guard old.isOpenBuild, old.vcpus.isEmpty, old.memory.tableCount == 0 else {
+    guard old.isOpenBuild || old.state == .importing, old.vcpus.isEmpty, old.memory.tableCount == 0 else {
       throw TDError(.invalidArgument, "TD \(name) has vCPUs or memory already: make a new one")
     }
     destroyTD(name, door: door)
-    let made = try makeTD(name, parameters: parameters, door: door)
+    let made = try makeTD(name, id: old.id, parameters: parameters, isForImport: isForImport, door: door)
     tds.byName[name] = made
   }
 
   private mutating func makeTD(
-    _ name: String, parameters: TDParameters?, door: some SEAMCALLDoor
+    _ name: String, id: UInt64? = nil, parameters: TDParameters?, isForImport: Bool = false, door: some SEAMCALLDoor
   ) throws(TDError) -> TrustDomain {
     guard hasHotplugCallbacks else {
       throw TDError(.operationNotSupportedByDevice, "TDX did not come up when this kernel booted, so it has no TDs")
     }
-    tds.made &+= 1
+    if id == nil { tds.made &+= 1 }
     tds.logged = [:]
     var td = TrustDomain(
-      name: name, id: tds.made,
+      name: name, id: id ?? tds.made,
       parameters: parameters ?? TDParameters(info: sysInfo, presentCPUs: configuration.presentCPUs),
-      madeUnder: sysInfo.version)
+      madeUnder: sysInfo.version, isForImport: isForImport)
     try td.initialize(host: &self, door: door)
     return td
   }
@@ -92,6 +94,7 @@ extension LinuxHost {
     tds.logged = [:]
     for vcpu in td.vcpus { door.forgetGuest(ofVCPU: vcpu.tdvpr) }
     td.tearDown(host: &self, door: door)
+    dropMigrationTD(door: door)
   }
 
   /// `tdx_disable_virtualization_cpu`: the vCPUs that are associated with `cpu`, which goes offline, are flushed there.
@@ -103,5 +106,11 @@ extension LinuxHost {
       }
       tds.byName[td.name] = td
     }
+    guard var service = tds.migrationTD else { return }
+    tds.migrationTD = nil
+    for index in service.vcpus.indices where service.vcpus[index].cpu == cpu {
+      service.flush(vcpu: index, host: &self, door: door)
+    }
+    tds.migrationTD = service
   }
 }

@@ -12,7 +12,7 @@ extension TrustDomain {
     do throws(TDError) {
       try configureKeys(host: &host, door: door)
       try addControlPages(host: &host, door: door)
-      try initializeTD(host: &host, door: door)
+      if state != .importing { try initializeTD(host: &host, door: door) }
     } catch {
       releaseKeyID(host: &host, door: door)
       reclaimControlPages(host: &host, door: door)

@@ -75,11 +75,15 @@ extension TrustDomain {
     }
   }
 
-  /// KVM_TDX_FINALIZE_VM (`tdx_td_finalize`): TDH.MR.FINALIZE.
+  /// KVM_TDX_FINALIZE_VM (`tdx_td_finalize`): TDH.MR.FINALIZE. A TD that is MIGRATABLE and has no service TD yet is bound to
+  /// the monitor's migration TD before, because afterwards it can't be any more.
   /// - Throws: EINVAL when it was done already and for what the module refuses, NO_VCPUS above all; EBUSY, EIO.
-  public mutating func finalize(host: inout LinuxHost, door: some SEAMCALLDoor) throws(TDError) {
+  public mutating func finalize(host: inout LinuxHost, door: some SEAMCALLDoor & GuestDoor) throws(TDError) {
     try requireUsable()
     guard state == .initialized else { throw TDError(.invalidArgument, "TD \(name) is finalized already") }
+    if parameters.attributes.contains(.migratable), service == nil, !vcpus.isEmpty {
+      try bind(.monitors, host: &host, door: door)
+    }
     try mayFail(
       Registers(rax: UInt64(ModuleLeaf.mrFinalize.rawValue), rcx: try requireTDR()), in: "tdx_td_finalize",
       host: &host, door: door)

@@ -8,6 +8,7 @@ extension TrustDomain {
   ///
   /// When a leaf fails, the KeyID and the pages are leaked until reboot, and the log says so.
   mutating func tearDown(host: inout LinuxHost, door: some SEAMCALLDoor) {
+    endMigration(host: &host)
     for index in vcpus.indices { flush(vcpu: index, host: &host, door: door) }
     releaseKeyID(host: &host, door: door)
     reclaimMemory(host: &host, door: door)

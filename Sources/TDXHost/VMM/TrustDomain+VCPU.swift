@@ -17,7 +17,23 @@ extension TrustDomain {
     guard vcpus.count < Int(parameters.maxVCPUs) else {
       throw TDError(.invalidArgument, "TD \(name) has \(vcpus.count) vCPUs already, which is its max_vcpus")
     }
-    let lp = try cpu.map { cpu throws(TDError) in try host.requireOnline(cpu) } ?? host.anyCPU(for: vcpus.count)
+    let lp: Int
+    if let cpu { lp = try host.requireOnline(cpu) } else { lp = host.anyCPU(for: vcpus.count) }
+    let index = try createVCPU(on: lp, host: &host, door: door)
+    var call = Registers(rax: UInt64(ModuleLeaf.vpInit.rawValue), rcx: vcpus[index].tdvpr, rdx: rcx)
+    if host.sysInfo.features.contains(.topologyEnum) {
+      call.rax |= 1 << 16
+      call.r8 = UInt64(index)
+    }
+    try mustSucceed(call, in: "tdx_td_vcpu_init", on: lp, host: &host, door: door)
+    vcpus[index].isInitialized = true
+    vcpus[index].cpu = lp
+  }
+
+  /// TDH.VP.CREATE, and TDH.VP.ADDCX for each TDCX page, whose number is the module's (TDVPS_BASE_SIZE). Gives the index.
+  mutating func createVCPU(
+    on lp: Int, host: inout LinuxHost, door: some SEAMCALLDoor
+  ) throws(TDError) -> Int {
     let tdr = try requireTDR()
     guard let tdvpr = host.pages.allocate() else { throw TDError(.noMemory, "the host has no page for a TDVPR") }
     do throws(TDError) {
@@ -43,14 +59,7 @@ extension TrustDomain {
       }
       vcpus[index].tdcx.append(page)
     }
-    var call = Registers(rax: UInt64(ModuleLeaf.vpInit.rawValue), rcx: tdvpr, rdx: rcx)
-    if host.sysInfo.features.contains(.topologyEnum) {
-      call.rax |= 1 << 16
-      call.r8 = UInt64(index)
-    }
-    try mustSucceed(call, in: "tdx_td_vcpu_init", on: lp, host: &host, door: door)
-    vcpus[index].isInitialized = true
-    vcpus[index].cpu = lp
+    return index
   }
 
   /// The index `number` of a vCPU that was initialised.

@@ -12,6 +12,8 @@ public struct TrustDomain: Sendable, Codable {
     case initialized
     /// TDH.MR.FINALIZE was done.
     case runnable
+    /// Made for a TD that is to come by migration: TDH.MNG.INIT is left out.
+    case importing
     /// It came by migration: never an open build.
     case imported
   }
@@ -28,8 +30,12 @@ public struct TrustDomain: Sendable, Codable {
   public internal(set) var tdcs: [UInt64] = []
   /// Pages of migration stream contexts.
   public internal(set) var migrationStreams: [UInt64] = []
-  /// An export or import operation was answered INTERRUPTED_RESUMABLE and not resumed.
-  public internal(set) var isMigrationInterrupted = false
+  /// A migration that has begun.
+  public internal(set) var migration: MigrationSession?
+  /// The service TD has given it the peer's key.
+  var hasMigrationKeys = false
+  /// The service TD that is bound to it.
+  public internal(set) var service: ServiceTDBinding?
   /// The vCPUs by their index.
   public internal(set) var vcpus: [VirtualCPU] = []
   /// The memory.
@@ -55,13 +61,19 @@ public struct TrustDomain: Sendable, Codable {
   /// The guest page that was added last, for steps that name none.
   public internal(set) var lastPage: UInt64?
 
-  init(name: String, id: UInt64, parameters: TDParameters, madeUnder: ModuleVersion) {
+  init(
+    name: String, id: UInt64, parameters: TDParameters, madeUnder: ModuleVersion, isForImport: Bool = false
+  ) {
     self.name = name
+    if isForImport { state = .importing }
     self.id = id
     self.parameters = parameters
     self.madeUnder = madeUnder
     memory = MirrorEPT(levels: parameters.eptLevels)
   }
+
+  /// A migration operation was answered INTERRUPTED_RESUMABLE and not resumed.
+  public var isMigrationInterrupted: Bool { migration?.interrupted != nil }
 
   /// Between TDH.MNG.INIT and TDH.MR.FINALIZE: an update would break its measurement.
   public var isOpenBuild: Bool { state == .initialized }

@@ -67,16 +67,6 @@ struct SecureEPT: Sendable {
     return Position(entry: self[gpa, level] ?? .free, level: level)
   }
 
-  /// The entry that maps `gpa` to a page, of whatever size, and its level; nil where the walk finds none, be it that a table
-  /// on the way is blocked.
-  func leaf(for gpa: UInt64) -> (entry: SEPTEntry, level: UInt8)? {
-    let position = walk(gpa, to: 0, root: 4)
-    if position.entry.state.isLeaf { return (position.entry, position.level) }
-    // With four levels, there is no entry in a fifth.
-    let lower = position.level == 4 && position.entry == .free ? walk(gpa, to: 0, root: 3) : position
-    return lower.entry.state.isLeaf ? (lower.entry, lower.level) : nil
-  }
-
   /// Takes the table away that the entry at `gpa`, `level` leads to; of its entries REMOVED may be left.
   mutating func removeTable(_ gpa: UInt64, level: UInt8) {
     guard level > 0 else { return }

@@ -28,6 +28,9 @@ struct ExploreCommand: ParsableCommand {
   @Option(name: .long, help: "Logical processors.")
   var lps: Int?
 
+  @Option(name: .long, help: "TDs that run when the update begins.")
+  var tds = 0
+
   @Option(name: .long, help: "How many updates are tried, in place of all or of 1000.")
   var samples: Int?
 
@@ -45,11 +48,15 @@ struct ExploreCommand: ParsableCommand {
     let seed = self.seed ?? UInt64(UInt32.random(in: 0...UInt32.max, using: &generator))
     let machine = try machineOptions()
     let target = try to ?? Self.newest(like: machine.effectiveModule)
+    guard (0...1024).contains(tds) else { throw Failure.usage("--tds \(tds): a number from 0 to 1024 is needed") }
     if let samples, samples < 1 { throw Failure.usage("--samples \(samples): a number from 1 on is needed") }
     let exploration: Exploration
     do {
       exploration = try Exploration(
-        options: machine, image: Self.image(of: target, for: machine), target: target, samples: samples, seed: seed)
+        options: machine, image: Self.image(of: target, for: machine), target: target, samples: samples, seed: seed,
+        prepare: { try ExploreTDs.build(tds, on: $0) }, tds: ExploreTDs.living)
+    } catch let error as ControlError {
+      throw Failure.refused("\(tds) TDs cannot be built: \(error.reason)")
     } catch let error as OptionError {
       throw Failure.refused(error.description)
     }
@@ -95,6 +102,7 @@ struct ExploreCommand: ParsableCommand {
     if let from { words += ["--from", from.description] }
     if let to { words += ["--to", to.description] }
     if let lps { words += ["--lps", "\(lps)"] }
+    if tds > 0 { words += ["--tds", "\(tds)"] }
     if let samples { words += ["--samples", "\(samples)"] }
     return (words + ["--seed", "\(seed)", "--case"]).joined(separator: " ")
   }

@@ -26,16 +26,35 @@ enum ImageFiles {
       let file = try FileDescriptor.open(path, .readOnly, options: .closeOnExec)
       defer { try? file.close() }
       var content: [UInt8] = []
-      var chunk = [UInt8](repeating: 0, count: 1 << 20)
+      // One more than there is, so that the first part comes to the end; what has no size comes in several.
+      var room = min(max(size(of: file), 1 << 16), limit) + 1
       while content.count <= limit {
-        let count = try chunk.withUnsafeMutableBytes { try file.read(into: $0) }
-        guard count > 0 else { return content }
-        content.append(contentsOf: chunk[..<count])
+        let part = try self.part(of: file, room: room)
+        content = content.isEmpty ? part : content + part
+        guard part.count == room else { return content }
+        room = 1 << 20
       }
     } catch {
       throw Failure.refused("cannot read \(path): \(error)")
     }
     throw Failure.refused("\(path) is larger than 64 MiB, which no image is")
+  }
+
+  private static func size(of file: FileDescriptor) -> Int {
+    var status = stat()
+    return fstat(file.rawValue, &status) == 0 ? Int(clamping: status.st_size) : 0
+  }
+
+  /// The next `room` bytes, fewer only at the end.
+  private static func part(of file: FileDescriptor, room: Int) throws -> [UInt8] {
+    try [UInt8](unsafeUninitializedCapacity: room) { buffer, filled in
+      while filled < room {
+        let rest = UnsafeMutableRawBufferPointer(rebasing: UnsafeMutableRawBufferPointer(buffer)[filled...])
+        let count = try file.read(into: rest)
+        if count == 0 { break }
+        filled += count
+      }
+    }
   }
 
   /// Makes the file at `path` with `bytes`, or replaces what it holds.

@@ -1,4 +1,5 @@
 import ArgumentParser
+import FuseKit
 import ModuleImage
 
 /// `tdxfs image verify`
@@ -23,6 +24,7 @@ struct ImageVerifyCommand: ParsableCommand {
   var files: [String]
 
   func run() throws {
+    Heap.keepBlocks(upTo: 4 << 20)
     let conditions = try conditions()
     var failed = 0
     for path in files {

@@ -32,6 +32,23 @@ enum Habit: String, CaseIterable {
   }
 }
 
+extension Habit {
+  /// The scenario that shows it best.
+  var scenario: String {
+    switch self {
+    case .shortWrite, .dataBeforeLoading, .noWait, .errorUnread: "happy-path"
+    case .errorWhileBusy: "slow-update"
+    case .retriedLoss: "bad-signature"
+    case .busyNotRetried: "td-build-ends"
+    case .unchangedBelieved: "same-stream-mislabelled"
+    case .loadingLeft: "no-capability"
+    case .offlineUnchecked: "cpu-offline"
+    case .updatesUnchecked: "updates-zero"
+    case .failureUntold: "wrong-cpu"
+    }
+  }
+}
+
 /// How a habit looks in one scenario.
 struct Finding: Equatable {
   /// What is found.

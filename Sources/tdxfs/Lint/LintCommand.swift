@@ -27,11 +27,8 @@ struct LintCommand: ParsableCommand {
   @Argument(parsing: .postTerminator, help: "The client and its arguments.")
   var client: [String] = []
 
-  /// Scenarios in which, together, every habit shows.
-  static let usual = [
-    "happy-path", "slow-update", "td-build-ends", "bad-signature", "header-version", "same-stream-mislabelled",
-    "cpu-offline", "updates-zero", "wrong-cpu", "no-capability",
-  ]
+  /// Scenarios in which, together, every habit shows, and one that is refused without harm.
+  static let usual = Set(Habit.allCases.map(\.scenario)).union(["header-version"]).sorted()
 
   func run() throws {
     guard !client.isEmpty else { throw Failure.usage("lint: no client was given: tdxfs lint -- CLIENT…") }

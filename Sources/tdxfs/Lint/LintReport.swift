@@ -17,8 +17,9 @@ struct LintReport {
   /// Guilty anywhere is guilty; innocent somewhere is innocent; else the habit was not seen.
   var verdicts: [Verdict] {
     Habit.allCases.map { habit in
+      let telling = reports.filter { $0.name == habit.scenario } + reports.filter { $0.name != habit.scenario }
       for verdict in [Finding.Verdict.guilty, .innocent] {
-        for report in reports {
+        for report in telling {
           guard let finding = report.findings.first(where: { $0.habit == habit && $0.verdict == verdict }) else {
             continue
           }
@@ -32,8 +33,8 @@ struct LintReport {
   /// Guilty of anything.
   var isGuilty: Bool { verdicts.contains { $0.verdict == .guilty } }
 
-  /// Rehearsals that did not take place: they have no findings.
-  var failed: [RehearsalReport] { reports.filter { $0.findings.isEmpty } }
+  /// Rehearsals that did not take place.
+  var failed: [RehearsalReport] { reports.filter { !$0.hasRun } }
 
   /// For people: a line a habit.
   var text: String {

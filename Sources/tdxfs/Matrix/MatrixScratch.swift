@@ -9,10 +9,12 @@ import SystemPackage
 struct MatrixScratch {
   let path: String
 
-  init() throws(Failure) {
-    var template = Array(((MountedMachine.environment("TMPDIR") ?? "/tmp") + "/tdxfs-matrix.XXXXXX").utf8CString)
+  /// A new directory, for `purpose`.
+  init(for purpose: String = "matrix") throws(Failure) {
+    let parent = MountedMachine.environment("TMPDIR") ?? "/tmp"
+    var template = Array("\(parent)/tdxfs-\(purpose).XXXXXX".utf8CString)
     guard mkdtemp(&template) != nil else {
-      throw .refused("no directory for the matrix can be made in TMPDIR or /tmp (\(Errno(rawValue: errno)))")
+      throw .refused("no directory for the \(purpose) can be made in TMPDIR or /tmp (\(Errno(rawValue: errno)))")
     }
     path = String(decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
   }

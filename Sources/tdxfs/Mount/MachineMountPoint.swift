@@ -53,14 +53,14 @@ struct MachineMountPoint {
 
   /// Brings the machine into the state that it is to begin in, and gives the file that keeps it.
   private func prepareState(of machine: EmulatedMachine) throws -> StateFile? {
-    do throws(SnapshotError) {
+    do {
       if let snapshot { try machine.restore(snapshot, log: "restored from a snapshot") }
       guard let path = options.state else { return nil }
       let file = try StateFile(path: path)
       _ = try file.load(into: machine)
       return file
     } catch {
-      throw Failure.refused(error.description)
+      throw Failure.refused("\(error)")
     }
   }
 

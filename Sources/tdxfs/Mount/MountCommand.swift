@@ -1,4 +1,5 @@
 import ArgumentParser
+import Confinement
 import ControlTree
 import FuseKit
 import Kernfs
@@ -34,10 +35,13 @@ struct MountCommand: ParsableCommand {
     }
     let options: MountOptions
     do { options = try MountOptions(arguments: self.options) } catch { throw Failure.usage(error.description) }
+    Heap.useOne()
     let source = paths.count == 2 ? paths[0] : "tdxfs"
     let mount = MachineMountPoint(path: mountPoint, source: source, options: options)
     if foreground {
-      try mount.mount().serve()
+      let mounted = try mount.mount()
+      Self.giveUpPrivileges(options)
+      try mounted.serve()
     } else {
       try Self.inBackground(mount)
     }
@@ -56,6 +60,7 @@ struct MountCommand: ParsableCommand {
         report.failed("\(error)")
         Glibc.exit(1)
       }
+      giveUpPrivileges(mount.options)
       report.ready()
       do {
         try mounted.serve()
@@ -63,6 +68,19 @@ struct MountCommand: ParsableCommand {
         Glibc.exit(1)
       }
       Glibc.exit(0)
+    }
+  }
+
+  /// Only root has something to give up. Anybody else unmounts by fusermount3, which gains its privileges by being
+  /// executed.
+  private static func giveUpPrivileges(_ options: MountOptions) {
+    guard geteuid() == 0 else { return }
+    let keepsState = options.state != nil
+    do {
+      try Confinement.confine(
+        keeping: [.readSearch, .ptrace, .admin] + (keepsState ? [.override] : []), writingFiles: keepsState)
+    } catch {
+      Output.complain("keeps privileges that it does not need: \(error)")
     }
   }
 }

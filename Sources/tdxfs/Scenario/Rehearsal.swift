@@ -99,6 +99,7 @@ final class Rehearsal {
     pending.removeAll { event in
       guard isDue(event, ended) else { return false }
       perform(event.step)
+      release(event)
       return true
     }
   }
@@ -117,10 +118,16 @@ final class Rehearsal {
     }
   }
 
-  /// A stage is held with a fault plan that only takes time, long enough for anything that is done meanwhile.
+  /// Lets the update go on from the stage at which it was held.
+  private func release(_ event: ScenarioEvent) {
+    guard case .stage = event.point, let index = scenario.events.firstIndex(of: event) else { return }
+    unlink(machine.root.appending(".tdxfs/fault/\(Self.holdName(index))").string)
+  }
+
+  /// A stage is held with a fault plan that only takes time, and is taken away when the step is done.
   private static func hold(at stage: String, _ index: Int) -> ScenarioStep {
     ScenarioStep(
-      action: .control(file: "fault/\(holdName(index))", text: "stage=\(stage) delay=250ms once"),
+      action: .control(file: "fault/\(holdName(index))", text: "stage=\(stage) delay=30s once"),
       words: "hold \(stage)", line: 0)
   }
 
@@ -128,14 +135,14 @@ final class Rehearsal {
 
   /// The upload may outlive the client, and events may still be to come.
   private func waitForIdle() {
-    let deadline = ContinuousClock.now + .seconds(10)
+    let deadline = ContinuousClock.now + .seconds(40)
     while ContinuousClock.now < deadline {
       guard case .success(let status) = RehearsalMachine.read(machine.upload.appending("status")) else { return }
       watch()
       if status == "idle\n" { return watch() }
       usleep(1000)
     }
-    problems.append("the upload did not end within 10 seconds of the client's end")
+    problems.append("the upload did not end within 40 seconds of the client's end")
   }
 
   // MARK: Steps
@@ -253,6 +260,8 @@ final class Rehearsal {
     seen.values["remaining"] = machine.remaining
     for name in ((try? SmallFile.list(machine.root.appending(".tdxfs/td"))) ?? [:]).keys {
       seen.alive[name] = machine.value(".tdxfs/td/\(name)/alive")
+      let status = machine.values(in: "td/\(name)/last_exit")["status"] ?? "-"
+      seen.exits[name] = status.split(separator: " ").first.map(String.init) ?? "-"
     }
     return seen
   }

@@ -45,14 +45,14 @@ final class RehearsalMachine {
   }
 
   private func waitUntilMounted(_ errors: FilePath) throws(Failure) {
-    let deadline = ContinuousClock.now + .seconds(20)
+    let deadline = ContinuousClock.now + .seconds(60)
     while case .failure = read(".tdxfs/status") {
       if waitpid(pid, nil, WNOHANG) == pid {
         hasEnded = true
         let said = (try? MountedMachine.readFile(errors)).map { String(decoding: $0, as: UTF8.self) } ?? ""
         throw .refused(said.split(separator: "\n").last.map(String.init) ?? "the machine did not start")
       }
-      guard ContinuousClock.now < deadline else { throw .refused("the machine did not start within 20 seconds") }
+      guard ContinuousClock.now < deadline else { throw .refused("the machine did not start within 60 seconds") }
       usleep(1000)
     }
   }

@@ -10,6 +10,7 @@ extension RehearsalReport {
   /// For people.
   var text: String {
     var lines = ["\(name): \(title)"]
+    guard hasRun else { return lines[0] + "\n  it could not be rehearsed: " + problems.joined(separator: "; ") }
     func say(_ heading: String, _ texts: [String]) {
       for (index, text) in texts.enumerated() {
         lines.append("  " + (index == 0 ? heading : "").padded(to: 10) + text)
@@ -69,6 +70,7 @@ extension RehearsalReport {
     return .object([
       .init("scenario", .string(name)),
       .init("title", .string(title)),
+      .init("rehearsed", .bool(hasRun)),
       .init("as_expected", .bool(isAsExpected)),
       .init("declined", .bool(hasDeclined)),
       .init("differences", strings(differences)),
@@ -96,6 +98,11 @@ extension RehearsalReport {
       .init("seamcalls", .object(seen.calls.sorted { $0.key < $1.key }.map { .init($0.key, .number($0.value)) })))
     members.append(
       .init("alive", .object(seen.alive.sorted { $0.key < $1.key }.map { .init($0.key, .bool($0.value == "1")) })))
+    members.append(
+      .init(
+        "exits",
+        .object(
+          seen.exits.sorted { $0.key < $1.key }.map { .init($0.key, $0.value == "-" ? .null : .string($0.value)) })))
     members.append(.init("log", .array(seen.log.split(separator: "\n").map { .string(String($0)) })))
     return .object(members)
   }

@@ -29,17 +29,26 @@ struct RehearsalReport: Equatable {
   var hasDeclined = false
   /// How the client's habits look in this scenario.
   var findings: [Finding] = []
+  /// The rehearsal took place.
+  var hasRun = true
 
   init(scenario: Scenario) {
     name = scenario.name
     title = scenario.title
   }
 
+  /// Of a rehearsal that did not take place.
+  init(scenario: Scenario, failure: String) {
+    self.init(scenario: scenario)
+    hasRun = false
+    problems = [failure]
+  }
+
   /// ``Outcome`` as a word.
   var outcome: String { observations.values["result"] ?? "-" }
 
   /// It ended as the file expects.
-  var isAsExpected: Bool { problems.isEmpty && differences.isEmpty && !hasClientTimedOut }
+  var isAsExpected: Bool { hasRun && problems.isEmpty && differences.isEmpty && !hasClientTimedOut }
 
   /// The version that was wanted runs, and nothing was lost.
   private var hasSucceeded: Bool {
@@ -163,13 +172,15 @@ extension RehearsalReport {
 
 extension Observations {
   fileprivate var record: [(String, String)] {
-    values.map { ("value.\($0)", $1) } + alive.map { ("alive.\($0)", $1) } + calls.map { ("call.\($0)", "\($1)") }
-      + [("log", log)]
+    var record = values.map { ("value.\($0)", $1) } + alive.map { ("alive.\($0)", $1) }
+    record += exits.map { ("exit.\($0)", $1) } + calls.map { ("call.\($0)", "\($1)") }
+    return record + [("log", log)]
   }
 
   fileprivate mutating func take(_ key: Substring, _ value: String) {
     if key.hasPrefix("value.") { values[String(key.dropFirst(6))] = value }
     if key.hasPrefix("alive.") { alive[String(key.dropFirst(6))] = value }
+    if key.hasPrefix("exit.") { exits[String(key.dropFirst(5))] = value }
     if key.hasPrefix("call.") { calls[String(key.dropFirst(5))] = Int(value) ?? 0 }
     if key == "log" { log = value }
   }

@@ -24,7 +24,7 @@ struct Scenario: Equatable {
   /// The client is not root.
   var asNobody = false
   /// Seconds that the client may take.
-  var limit = 20
+  var limit = 60
   /// Milliseconds for which the client waits for `idle`, if it asks (`TDXFS_PATIENCE`, in seconds).
   var patience = 10_000
   /// A client that sees what comes and uploads nothing has done right too.

@@ -13,12 +13,9 @@ struct ScenarioListCommand: ParsableCommand {
   static let configuration = CommandConfiguration(commandName: "list", abstract: "List the scenarios, one a line.")
 
   func run() throws {
-    let names = try ScenarioLibrary.names()
-    let width = 2 + (names.map(\.count).max() ?? 0)
-    for name in names {
-      let scenario = try ScenarioLibrary.scenario(in: ScenarioLibrary.file(of: name))
-      Output.print(name.padded(to: width) + scenario.title)
-    }
+    let scenarios = try ScenarioLibrary.files(of: ["all"]).map { file in try ScenarioLibrary.scenario(in: file) }
+    let width = 2 + (scenarios.map(\.name.count).max() ?? 0)
+    for scenario in scenarios { Output.print(scenario.name.padded(to: width) + scenario.title) }
   }
 }
 

@@ -5,7 +5,7 @@ extension ScenarioExpectation {
   /// What can be expected beside the keys of `.tdxfs/status`.
   static let keys = [
     "result", "error", "version", "remaining", "stage", "lp", "leaf", "status", "rdx", "lost", "client", "agrees",
-    "uploads", "alive", "dead", "log", "no-log", "calls",
+    "uploads", "alive", "dead", "exits", "log", "no-log", "calls",
   ]
 
   /// Values that `result` can have.
@@ -45,6 +45,13 @@ extension ScenarioExpectation {
       let names = values.flatMap { $0.split(separator: ",") }
       let wrong = names.filter { seen.alive[String($0)] != wanted }
       return wrong.isEmpty ? nil : "not \(key): \(wrong.joined(separator: ", "))"
+    case "exits":
+      for word in values.flatMap({ $0.split(separator: ",") }) {
+        let parts = word.split(separator: ":", maxSplits: 1).map(String.init)
+        let status = seen.exits[parts.first ?? ""] ?? "-"
+        guard parts.count == 2, parts[1] == status else { return "the last exit of \(parts.first ?? "") is \(status)" }
+      }
+      return nil
     case "calls":
       for word in values.flatMap({ $0.split(separator: ",") }) {
         let parts = word.split(separator: ":").map(String.init)
@@ -91,6 +98,8 @@ struct Observations: Equatable {
   var log = ""
   /// `alive` of each TD.
   var alive: [String: String] = [:]
+  /// Status of the last TDH.VP.ENTER of each TD.
+  var exits: [String: String] = [:]
   /// SEAMCALLs since the client started, by leaf.
   var calls: [String: Int] = [:]
 }

@@ -6,9 +6,11 @@ enum ScenarioLibrary {
   /// What a scenario's file is called.
   static let suffix = ".scenario"
 
+  private static let found = DataDirectory.scenarios()
+
   /// The directory of those that came with the command.
   static func directory() throws(Failure) -> FilePath {
-    guard let directory = DataDirectory.scenarios() else {
+    guard let directory = found else {
       throw .refused("the scenarios are not beside this command; name a file: tdxfs scenario run ./NAME\(suffix)")
     }
     return directory
@@ -42,7 +44,8 @@ enum ScenarioLibrary {
     var files: [FilePath] = []
     for word in words {
       if word == "all" {
-        for name in try names() { files.append(try file(of: name)) }
+        let directory = try directory()
+        files += try names().map { directory.appending($0 + suffix) }
       } else {
         files.append(try file(of: word))
       }

@@ -41,7 +41,8 @@ struct ScenarioParser {
   /// The lines that say something, with those that continue one joined to it.
   private static func lines(of text: String) -> [(number: Int, line: String)] {
     var lines: [(number: Int, line: String)] = []
-    for (index, line) in text.split(separator: "\n", omittingEmptySubsequences: false).enumerated() {
+    for (index, line) in text.utf8.split(separator: 0x0A, omittingEmptySubsequences: false).enumerated() {
+      let line = Substring(line)
       let content = line.trimmed
       guard !content.isEmpty, !content.hasPrefix("#") else { continue }
       if line.first == " " || line.first == "\t", let last = lines.indices.last {
@@ -200,8 +201,9 @@ struct ScenarioWords {
 extension StringProtocol {
   /// Without white space around it.
   var trimmed: String {
-    func isSpace(_ character: Character) -> Bool { character == " " || character == "\t" || character == "\r" }
-    let start = drop(while: isSpace)
-    return String(start.reversed().drop(while: isSpace).reversed())
+    func isSpace(_ byte: UInt8) -> Bool { byte == 0x20 || byte == 0x09 || byte == 0x0D }
+    let content = Array(utf8)[...].drop(while: isSpace)
+    guard let last = content.lastIndex(where: { !isSpace($0) }) else { return "" }
+    return String(decoding: content[content.startIndex...last], as: UTF8.self)
   }
 }

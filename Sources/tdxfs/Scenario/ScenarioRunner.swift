@@ -16,7 +16,7 @@ struct ScenarioRunner {
       throw .refused("a rehearsal runs this command again and does not find it (\(error))")
     }
     let scenarios = try files.map { file throws(Failure) in try ScenarioLibrary.scenario(in: file) }
-    let scratch = try MatrixScratch()
+    let scratch = try MatrixScratch(for: "scenario")
     defer { scratch.remove() }
     var jobs: [ProcessPool.Job] = []
     for (index, file) in files.enumerated() {
@@ -39,10 +39,13 @@ struct ScenarioRunner {
         reports.append(report)
         continue
       }
-      var report = RehearsalReport(scenario: scenario)
-      let said = result.errors.split(separator: "\n").last.map(String.init)
-      report.problems = [said ?? "it did not end within \(limit) seconds"]
-      reports.append(report)
+      let said = result.errors.split(separator: "\n").last.map { line in
+        var line = line
+        while line.hasPrefix("tdxfs: ") { line = line.dropFirst(7) }
+        return String(line)
+      }
+      reports.append(
+        RehearsalReport(scenario: scenario, failure: said ?? "it did not end within \(limit) seconds"))
     }
     return reports
   }

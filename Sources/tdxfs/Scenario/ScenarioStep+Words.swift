@@ -22,24 +22,37 @@ extension ScenarioStep {
 
   /// The step that `text` tells.
   init(_ text: String, line: Int) throws(ScenarioProblem) {
-    var words = try ScenarioWords(text)
     self.words = text
     self.line = line
-    var verb = words.next() ?? ""
+    var rest = text[...]
+    func next() -> String {
+      let word = rest.prefix { $0 != " " && $0 != "\t" }
+      rest = Substring(rest.dropFirst(word.count).trimmed)
+      return String(word)
+    }
+    var verb = next()
     if verb == "fails" {
-      fails = words.next()
-      verb = words.next() ?? ""
-      guard let fails, fails.hasPrefix("E"), !verb.isEmpty else {
+      let error = next()
+      verb = next()
+      guard error.hasPrefix("E"), !verb.isEmpty else {
         throw ScenarioProblem("fails needs the name of an error and a step: fails EBUSY offline 0")
       }
+      fails = error
     }
-    action = try Self.action(verb, &words, text)
+    // What the shell gets is its own affair, quotation marks too.
+    guard verb != "shell" else {
+      guard !rest.isEmpty else { throw ScenarioProblem("shell needs a command") }
+      action = .shell(String(rest))
+      return
+    }
+    var words = try ScenarioWords(String(rest))
+    action = try Self.action(verb, &words)
     guard let extra = words.next() else { return }
     throw ScenarioProblem("'\(extra)' is one word too many after \(verb)")
   }
 
   private static func action(
-    _ verb: String, _ words: inout ScenarioWords, _ text: String
+    _ verb: String, _ words: inout ScenarioWords
   ) throws(ScenarioProblem) -> Action {
     func word(_ what: String) throws(ScenarioProblem) -> String {
       guard let word = words.next() else { throw ScenarioProblem("\(verb) needs \(what)") }
@@ -83,7 +96,6 @@ extension ScenarioStep {
     case "update": return .update(image: try word("an image"))
     case "kill-client": return .killClient(try signal(words.next()))
     case "kill-daemon": return .killDaemon
-    case "shell": return .shell(try sentence("a command"))
     default:
       throw ScenarioProblem("there is no step '\(verb)': \(Spelling.hint(for: verb, among: Self.verbs))")
     }

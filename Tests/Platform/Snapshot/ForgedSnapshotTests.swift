@@ -107,6 +107,9 @@ struct ForgedSnapshotTests {
     try machine.setFault("f", to: "leaf=TDH.VP.ENTER nth=3 status=SYS_BUSY always")
     try bench.update(to: Images.forge("1.5.28", pages: 1))
     try BenchTD("open", on: machine).step("vcpu", "add")
+    try BenchTD("moves", on: machine).step("init migratable", "vcpu", "add", "finalize", "enter", "export-interrupt")
+    let paused = try BenchTD("stands", on: machine)
+    try paused.step("init migratable", "vcpu", "add", "finalize", "export-start", "export-pause", "export-interrupt")
     try bench.write("1\n", to: "\(bench.upload)/loading")
     try bench.write([1, 2, 3], to: "\(bench.upload)/data")
     let moments = taken.withLock { $0 }
@@ -130,7 +133,8 @@ struct ForgedSnapshotTests {
       _ = try? machine.tdLastExit(td)
       _ = try? machine.tdReport(td, file: "report")
       for word in [
-        "enter", "read gpa=0x200000 count=8192", "aug gpa=0x400000", "accept gpa=0x400000", "add", "extend", "image", "vcpu",
+        "export-resume", "export-start", "export-pause", "export-interrupt", "export-resume", "export-state",
+        "export-abort", "enter", "read gpa=0x200000 count=8192", "aug gpa=0x400000", "accept gpa=0x400000", "add", "extend", "image", "vcpu",
         "block gpa=0x200000", "track", "remove gpa=0x200000", "zap gpa=0x400000", "info", "halt", "rtmr index=1 data=00",
         "vmcall", "flush", "finalize", "rd field=0x9110000300000010",
       ] { _ = try? machine.stepTD(td, word) }

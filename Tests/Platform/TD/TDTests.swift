@@ -154,7 +154,8 @@ struct TDTests {
       ("add gpa=0x10000000000000000", "no number"), ("add gpa=1", "0x1 is no page address"),
       ("add gpa=0x1000 gpa=0x2000", "gpa comes twice"), ("add count=0", "no page was asked for"),
       ("add count=99999999999999999999", "no number"), ("add count=18446744073709551615", "too large"),
-      ("add count=9223372036854775807", "and the host has"), ("add gpa=0x800000000000", "private guest addresses end"),
+      ("add count=9223372036854775807", "one step adds 1048576 pages at most"),
+      ("add gpa=0x800000000000", "private guest addresses end"),
       ("add pattern=300", "neither counting nor a byte"), ("add source=0", "beyond the end of the file image"),
       ("extend", "no page was added"), ("extend gpa=0x1010", "no multiple of 256"), ("extend gpa=0x1000", "0 pages"),
       ("vcpu lp=77", "CPU 77 is not online"), ("vcpu count=5", "has 4 vCPUs already"),
@@ -167,8 +168,7 @@ struct TDTests {
     let bench = try Bench()
     let td = try BenchTD(on: bench.machine)
     let refusal = td.refusal(of: words)
-    let errno: Errno = words.contains("9223372036854775807") ? .noMemory : .invalidArgument
-    #expect(refusal?.errno == errno)
+    #expect(refusal?.errno == .invalidArgument)
     #expect(refusal?.reason.contains(reason) == true, "\(refusal?.reason ?? "-")")
     #expect(refusal?.reason.contains("\n") == false)
   }

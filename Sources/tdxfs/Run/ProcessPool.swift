@@ -18,6 +18,7 @@ struct ProcessPool {
     let status: Int32?
     let output: String
     let errors: String
+    let milliseconds: Int
   }
 
   /// The most that a job may take.
@@ -85,8 +86,9 @@ struct ProcessPool {
     var information = siginfo_t()
     waitid(P_PID, id_t(job.pid), &information, WEXITED | WNOHANG | WNOWAIT)
     let hasEnded = information.si_signo == SIGCHLD
-    guard hasEnded || ContinuousClock.now - job.start > .seconds(seconds) else { return nil }
-    // Before it is waited for, so that its group cannot be anybody else's yet.
+    let elapsed = ContinuousClock.now - job.start
+    guard hasEnded || elapsed > .seconds(seconds) else { return nil }
+    // Before it is waited for, so that its group cannot be anybody else's yet. Whatever it has left behind ends with it.
     kill(-job.pid, SIGKILL)
     var status: Int32 = 0
     waitpid(job.pid, &status, 0)
@@ -95,7 +97,7 @@ struct ProcessPool {
     }
     return Result(
       status: hasEnded ? SupervisedCommand.exitStatus(ofWaitStatus: status) : nil, output: text(job.output),
-      errors: text(job.output + ".errors"))
+      errors: text(job.output + ".errors"), milliseconds: Int(elapsed / .milliseconds(1)))
   }
 
   private static func watchedSignals() -> sigset_t {
