@@ -16,6 +16,9 @@ struct StateSnapshotFile: SnapshotFile {
   private struct Incoming {
     var openFile: UInt64 = 0
     var bytes: [UInt8] = []
+    /// Why it was refused. A large write is several here, and the caller is told of the first part; what it writes then gets
+    /// the same answer.
+    var refusal: ControlError?
   }
 
   var mode: UInt16 { 0o600 }
@@ -31,13 +34,26 @@ struct StateSnapshotFile: SnapshotFile {
   func store(_ bytes: [UInt8], by caller: Caller) throws(Errno) -> StoreOutcome { try store(bytes, at: 0, by: caller) }
 
   func store(_ bytes: [UInt8], at offset: Int64, by caller: Caller) throws(Errno) -> StoreOutcome {
-    try ControlWrite.take(bytes, on: machine) { () throws(ControlError) in
-      guard let whole = try collect(bytes, at: offset, from: caller.openFile) else { return }
-      do throws(SnapshotError) {
-        try machine.restore(whole, log: "restored from a snapshot")
+    let isRestored = try ControlWrite.read(on: machine) { () throws(ControlError) in
+      do throws(ControlError) {
+        guard let whole = try collect(bytes, at: offset, from: caller.openFile) else { return false }
+        try restore(whole)
+        return true
       } catch {
-        throw .invalid("snapshot: \(error.description)")
+        incoming.withLock { $0 = Incoming(openFile: caller.openFile, refusal: error) }
+        throw error
       }
+    }
+    machine.clearControlError()
+    if isRestored { machine.settle() }
+    return .consumed(bytes.count)
+  }
+
+  private func restore(_ whole: [UInt8]) throws(ControlError) {
+    do throws(SnapshotError) {
+      try machine.restore(whole, log: "restored from a snapshot")
+    } catch {
+      throw .invalid("snapshot: \(error.description)")
     }
   }
 
@@ -58,19 +74,13 @@ struct StateSnapshotFile: SnapshotFile {
   private func collect(_ bytes: [UInt8], at offset: Int64, from openFile: UInt64) throws(ControlError) -> [UInt8]? {
     try incoming.withLock { incoming throws(ControlError) in
       if offset == 0 { incoming = Incoming(openFile: openFile) }
-      guard incoming.openFile == openFile, offset == Int64(incoming.bytes.count) else {
-        incoming = Incoming()
+      guard incoming.openFile == openFile, incoming.refusal != nil || offset == Int64(incoming.bytes.count) else {
         throw .invalid("snapshot: the bytes of a snapshot have to come in order, from the first on")
       }
+      if let refusal = incoming.refusal { throw refusal }
       incoming.bytes += bytes
       guard incoming.bytes.count >= SnapshotFormat.headerSize else { return nil }
-      do throws(ControlError) {
-        let length = try length(of: incoming.bytes)
-        guard incoming.bytes.count >= length else { return nil }
-      } catch {
-        incoming = Incoming()
-        throw error
-      }
+      guard incoming.bytes.count >= (try length(of: incoming.bytes)) else { return nil }
       defer { incoming = Incoming() }
       return incoming.bytes
     }

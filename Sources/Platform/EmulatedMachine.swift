@@ -135,6 +135,7 @@ public final class EmulatedMachine: @unchecked Sendable {
     silicon.refusals = state.refusals
     show(state.frozen)
     bootNumber = 1
+    boots = 1
     observeSilicon(from: clock.microseconds())
   }
 

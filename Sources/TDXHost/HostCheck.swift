@@ -40,6 +40,9 @@ extension TDTable {
     try keyIDs.check(configuration.privateKeyIDs)
     try ArchiveCheck.range(leakedPages, 0...(1 << 40), "the number of leaked pages")
     for count in logged.values { try ArchiveCheck.range(count, 0...1000, "how often an error was logged") }
+    do throws(ArchiveError) { try migrationTD?.check(configuration) } catch {
+      throw ArchiveError("the monitor's migration TD: \(error)")
+    }
     var seen: Set<UInt64> = []
     for (name, td) in byName {
       try ArchiveCheck.require(td.name == name && seen.insert(td.id).inserted, "which TD is which")
@@ -65,6 +68,9 @@ extension TrustDomain {
     if let lastExit {
       try ArchiveCheck.range(lastExit.entries, 0...(1 << 40), "how often a vCPU was entered")
       try ArchiveCheck.range(lastExit.lp, 0...(configuration.presentCPUs - 1), "the CPU that a vCPU left")
+    }
+    if let call = migration?.interrupted {
+      try ArchiveCheck.range(call.cpu, 0...(configuration.presentCPUs - 1), "the CPU of an interrupted migration")
     }
     try image?.check()
   }

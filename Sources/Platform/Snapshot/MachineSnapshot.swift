@@ -116,7 +116,7 @@ extension EmulatedMachine {
     installation = snapshot.installation
     isUpdating = snapshot.installation != nil
     updateNumber = snapshot.updateNumber
-    frozen.withLock { $0 = snapshot.frozen }
+    show(snapshot.frozen)
     trace = snapshot.trace
     whyReport = snapshot.why
     faults.withLock { $0 = snapshot.faults }

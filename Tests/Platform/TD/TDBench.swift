@@ -19,6 +19,12 @@ struct BenchTD {
     reference = try #require(machine.td(named: name))
   }
 
+  /// The TD that is there already.
+  init(existing name: String, on machine: EmulatedMachine) throws {
+    self.machine = machine
+    reference = try #require(machine.td(named: name))
+  }
+
   /// `echo WORDS > td/NAME/step`; gives what came of it.
   @discardableResult
   func step(_ words: String...) throws -> String {
