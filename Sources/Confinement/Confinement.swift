@@ -6,15 +6,16 @@ public enum Confinement {
   /// Confines this process, which must have one thread only, and all threads that it starts later:
   /// * no program that it would execute gains privileges (`no_new_privs`);
   /// * it has the capabilities of `kept` and can get no others;
-  /// * system calls that are not in ``SystemCalls/ofServer`` fail with EPERM, and no file can be made.
+  /// * system calls that are not in ``SystemCalls/ofServer`` fail with EPERM, and no file can be made, unless it is
+  ///   `writingFiles`.
   ///
   /// What could be done stays done when something fails.
-  public static func confine(keeping kept: [KeptCapability]) throws(ConfinementError) {
+  public static func confine(keeping kept: [KeptCapability], writingFiles: Bool = false) throws(ConfinementError) {
     try check(cconfinement_no_new_privileges(), "prctl(PR_SET_NO_NEW_PRIVS)")
     dropBoundingSet()
     try check(
       cconfinement_keep_capabilities(kept.reduce(0) { $0 | 1 << UInt64($1.rawValue) }), "capset")
-    try SystemCalls.limit()
+    try SystemCalls.limit(writingFiles: writingFiles)
   }
 
   /// Needs CAP_SETPCAP; where that is missing, nothing can be gained from the set anyway once ``confine(keeping:)`` is done.
@@ -31,6 +32,8 @@ public enum Confinement {
 
 /// A capability that a server of a mount still needs.
 public enum KeptCapability: Int32, Sendable {
+  /// CAP_DAC_OVERRIDE: to write a state file in a directory of somebody else's.
+  case override = 1
   /// CAP_DAC_READ_SEARCH: to reach a mount point in a directory that only its owner may enter, to unmount it.
   case readSearch = 2
   /// CAP_SYS_PTRACE: to see in which user namespace a caller is.

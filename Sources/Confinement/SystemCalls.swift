@@ -29,18 +29,26 @@ enum SystemCalls {
     "chdir", "dup", "dup2", "dup3", "fcntl", "memfd_create", "umount2", "exit_group",
   ]
 
-  /// Lets through only ``ofServer``.
-  static func limit() throws(ConfinementError) {
+  /// To write a file anew beside the old one, and to put it in its place.
+  private static let files = [
+    "open", "creat", "fsync", "fdatasync", "rename", "renameat", "renameat2", "unlink", "unlinkat", "ftruncate",
+    "flock",
+    "fchmod",
+  ]
+
+  /// Lets through only ``ofServer``, and what writing files takes if `writingFiles`.
+  static func limit(writingFiles: Bool) throws(ConfinementError) {
     guard let filter = seccomp_init(cconfinement_refuse) else {
       throw ConfinementError(call: "seccomp_init", code: ENOMEM)
     }
     defer { seccomp_release(filter) }
-    for name in ofServer {
+    for name in ofServer + (writingFiles ? files : []) {
       let number = seccomp_syscall_resolve_name(name)
       // Those below zero are not of this architecture.
       guard number >= 0 else { continue }
       let result =
-        name == "openat" ? allowOpening(filter, number) : seccomp_rule_add_array(filter, SCMP_ACT_ALLOW, number, 0, nil)
+        name == "openat" && !writingFiles
+        ? allowOpening(filter, number) : seccomp_rule_add_array(filter, SCMP_ACT_ALLOW, number, 0, nil)
       guard result == 0 else { throw ConfinementError(call: "seccomp filter for \(name)", code: -result) }
     }
     let result = seccomp_load(filter)

@@ -22,7 +22,9 @@ struct StateSnapshotFile: SnapshotFile {
 
   func content() throws(Errno) -> [UInt8] {
     try ControlWrite.read(on: machine) { () throws(ControlError) in
-      do throws(SnapshotError) { return try machine.snapshot() } catch { throw .refused(.notSupported, error.description) }
+      do throws(SnapshotError) { return try machine.snapshot() } catch {
+        throw .refused(.notSupported, error.description)
+      }
     }
   }
 
@@ -48,7 +50,8 @@ struct StateSnapshotFile: SnapshotFile {
     }
     guard rest > 0 else { return }
     machine.record(
-      controlError: .invalid("snapshot: only \(rest) bytes of a snapshot came before it was closed; nothing was restored"))
+      controlError: .invalid(
+        "snapshot: only \(rest) bytes of a snapshot came before it was closed; nothing was restored"))
   }
 
   /// The whole snapshot when these bytes were its last; nil before. Only one file at a time can write one.

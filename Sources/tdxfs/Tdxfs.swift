@@ -17,7 +17,8 @@ struct Tdxfs: ParsableCommand {
       """,
     subcommands: [
       MountCommand.self, RunCommand.self, ImageCommand.self, StatusCommand.self, LogCommand.self, WhyCommand.self,
-      TraceCommand.self, RebootCommand.self, TDCommand.self, FaultCommand.self, SnapshotCommand.self, ReplayCommand.self, ExploreCommand.self,
+      TraceCommand.self, RebootCommand.self, TDCommand.self, FaultCommand.self, SnapshotCommand.self,
+      ReplayCommand.self, ExploreCommand.self,
       MatrixCommand.self, MatrixCellCommand.self, ScenarioCommand.self, ScenarioCellCommand.self, LintCommand.self,
     ],
     defaultSubcommand: MountCommand.self)

@@ -2,9 +2,9 @@ import SEAM
 import SystemPackage
 
 /// The service TD that is bound to a TD (TDH.SERVTD.BIND): always one for its migration.
-public struct ServiceTDBinding: Equatable, Sendable {
+public struct ServiceTDBinding: Equatable, Sendable, Codable {
   /// Which TD serves.
-  public enum Service: Equatable, Sendable {
+  public enum Service: Equatable, Sendable, Codable {
     /// The monitor's own migration TD, which it makes when one is needed; it is in no list.
     case monitors
     /// A TD of this host.

@@ -5,7 +5,7 @@ import SystemPackage
 /// The monitor's side of a migration session: buffers of the host, and how far it is.
 public struct MigrationSession: Sendable {
   /// Where the session is.
-  enum Phase: Sendable {
+  enum Phase: String, Sendable, Codable {
     /// Nothing was exported yet.
     case idle
     /// The TD runs on.
@@ -26,7 +26,7 @@ public struct MigrationSession: Sendable {
   var interrupted: Interrupted?
 
   /// A call that can go on.
-  struct Interrupted: Equatable, Sendable {
+  struct Interrupted: Equatable, Sendable, Codable {
     /// The call as it was made first.
     var call: Registers
     /// The CPU that made it.
@@ -50,6 +50,29 @@ public struct MigrationSession: Sendable {
     call.r8 = MBMDOperand(address: mbmd).rawValue
     call.r9 = PageListInfo(address: pageList, count: pages).rawValue
     return call
+  }
+}
+
+extension MigrationSession: Codable {
+  private enum Key: CodingKey {
+    case phase, buffers, interrupted
+  }
+
+  /// All of it.
+  public func encode(to encoder: any Encoder) throws {
+    var container = encoder.container(keyedBy: Key.self)
+    try container.encode(phase, forKey: .phase)
+    try container.encode(buffers, forKey: .buffers)
+    try container.encodeIfPresent(interrupted, forKey: .interrupted)
+  }
+
+  /// A session that was under way.
+  public init(from decoder: any Decoder) throws {
+    let container = try decoder.container(keyedBy: Key.self)
+    phase = try container.decode(Phase.self, forKey: .phase)
+    buffers = try container.decode([UInt64].self, forKey: .buffers)
+    interrupted = try container.decodeIfPresent(Interrupted.self, forKey: .interrupted)
+    try ArchiveCheck.count(buffers, is: 2 + Self.statePages, "the buffers of a migration")
   }
 }
 

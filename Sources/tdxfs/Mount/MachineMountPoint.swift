@@ -59,8 +59,8 @@ struct MachineMountPoint {
       let file = try StateFile(path: path)
       _ = try file.load(into: machine)
       return file
-    } catch let error as SnapshotError {
-      throw Failure.refused(error.description)
+    } catch {
+      throw Failure.refused("\(error)")
     }
   }
 

@@ -40,7 +40,7 @@ struct MountCommand: ParsableCommand {
     let mount = MachineMountPoint(path: mountPoint, source: source, options: options)
     if foreground {
       let mounted = try mount.mount()
-      giveUpPrivileges()
+      Self.giveUpPrivileges(options)
       try mounted.serve()
     } else {
       try Self.inBackground(mount)
@@ -60,7 +60,7 @@ struct MountCommand: ParsableCommand {
         report.failed("\(error)")
         Glibc.exit(1)
       }
-      giveUpPrivileges()
+      giveUpPrivileges(mount.options)
       report.ready()
       do {
         try mounted.serve()
@@ -73,10 +73,12 @@ struct MountCommand: ParsableCommand {
 
   /// Only root has something to give up. Anybody else unmounts by fusermount3, which gains its privileges by being
   /// executed.
-  private func giveUpPrivileges() {
+  private static func giveUpPrivileges(_ options: MountOptions) {
     guard geteuid() == 0 else { return }
+    let keepsState = options.state != nil
     do {
-      try Confinement.confine(keeping: [.readSearch, .ptrace, .admin])
+      try Confinement.confine(
+        keeping: [.readSearch, .ptrace, .admin] + (keepsState ? [.override] : []), writingFiles: keepsState)
     } catch {
       Output.complain("keeps privileges that it does not need: \(error)")
     }

@@ -5,7 +5,8 @@ import SystemPackage
 /// `tdxfs snapshot save|restore|fork`: the file `.tdxfs/snapshot`.
 struct SnapshotCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "snapshot", abstract: "Save the state of a mounted machine, go back to it, or mount a second machine in it.",
+    commandName: "snapshot",
+    abstract: "Save the state of a mounted machine, go back to it, or mount a second machine in it.",
     subcommands: [Save.self, Restore.self, Fork.self])
 
   /// `tdxfs snapshot save FILE`
