@@ -24,7 +24,11 @@ public struct Trace: Sendable {
     var count = 0
 
     /// An empty chunk, with room for what most take: growing would leave holes in the heap.
-    init() { bytes.reserve(24 * Trace.chunkSize) }
+    static var empty: Chunk {
+      var chunk = Chunk()
+      chunk.bytes.reserve(24 * Trace.chunkSize)
+      return chunk
+    }
   }
 
   /// A run of writes to a binary attribute, each where the one before ended: one record for all of them.
@@ -134,7 +138,7 @@ public struct Trace: Sendable {
 
   private mutating func append(_ pack: (inout PackedBytes) -> Void) {
     closeDataRun()
-    if chunks.last.map({ $0.count >= Self.chunkSize }) ?? true { chunks.append(Chunk()) }
+    if chunks.last.map({ $0.count >= Self.chunkSize }) ?? true { chunks.append(.empty) }
     let last = chunks.count - 1
     pack(&chunks[last].bytes)
     chunks[last].count += 1
