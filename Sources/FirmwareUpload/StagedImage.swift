@@ -37,8 +37,9 @@ struct StagedImage: Codable {
     end > (Int64(bytes.count) + 4095) / 4096 * 4096
   }
 
-  /// Gives up the bytes (`fw_free_paged_buf`).
-  mutating func drop() { bytes = [] }
+  /// Gives up the bytes (`fw_free_paged_buf`). The room is kept for the next ones, unless it is larger than any image of
+  /// today.
+  mutating func drop() { bytes.removeAll(keepingCapacity: bytes.capacity <= 2 * Self.firstRoom) }
 
   /// Hands the bytes over without copying them.
   mutating func take() -> [UInt8] {

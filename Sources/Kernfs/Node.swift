@@ -40,6 +40,8 @@ final class Node: @unchecked Sendable {
   let parent: NodeID
   let kind: FileKind
   let content: Content
+  /// The text attribute that it is, if it is one.
+  let text: TextSource?
   let isHidden: Bool
   /// It, or something above it, is a child of a dynamic directory.
   let isOnDemand: Bool
@@ -87,7 +89,7 @@ final class Node: @unchecked Sendable {
     kind = entry.kind
     isHidden = entry.isHidden
     permissions = entry.mode & 0o7777
-    content =
+    let content: Content =
       switch entry.content {
       case .directory: .directory
       case .dynamicDirectory(let directory): .dynamicDirectory(directory)
@@ -96,11 +98,8 @@ final class Node: @unchecked Sendable {
       case .binary(let attribute): .binary(attribute)
       case .snapshot(let file): .snapshot(file)
       }
-  }
-
-  /// The text attribute that it is, if it is one.
-  var text: TextSource? {
-    if case .text(let source) = content { source } else { nil }
+    self.content = content
+    text = if case .text(let source) = content { source } else { nil }
   }
 
   var size: Int64 {

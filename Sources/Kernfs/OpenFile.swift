@@ -63,6 +63,9 @@ final class OpenFile: @unchecked Sendable {
   let flags: OpenFlags
   /// The content of a snapshot file.
   let content: [UInt8]
+  /// The names that lead to the node from the root, once somebody has asked; nothing is ever renamed. Guarded by the
+  /// tree's lock.
+  var path: String?
   /// Guards what follows; held during show and store.
   let lock: Lock
   @exclusivity(unchecked) var sequence: SequentialText

@@ -1,3 +1,4 @@
+import Synchronization
 import SystemPackage
 
 /// One operation of a client on an open file of a tree, and what it was answered.
@@ -50,6 +51,7 @@ extension Tree {
   /// nothing is told.
   public func setWatcher(_ watcher: (any OperationWatcher)?) {
     self.watcher.withLock { $0 = watcher }
+    isWatched.store(watcher != nil, ordering: .releasing)
   }
 
   /// A watcher and the place of an operation that has begun; nil when nobody watches, so nearly always.
@@ -59,7 +61,8 @@ extension Tree {
   }
 
   func beginWatch() -> Watch? {
-    watcher.withLock { $0 }.map { Watch(watcher: $0, place: $0.began()) }
+    guard isWatched.load(ordering: .acquiring) else { return nil }
+    return watcher.withLock { $0 }.map { Watch(watcher: $0, place: $0.began()) }
   }
 
   /// Tells of an operation on the open file `id`.

@@ -37,7 +37,7 @@ extension Tree {
     guard isActive else { throw .operationNotSupportedByDevice }
     guard !bytes.isEmpty else { return .consumed(0) }
     if isRetry || !file.isJournaled { return try store(bytes, at: offset, in: file, id, by: caller) }
-    return try journaled({ file.operation(path: $0, bytes, at: offset) }, on: path(of: file.node.id)) {
+    return try journaled({ file.operation(path: $0, bytes, at: offset) }, on: path(of: file)) {
       () throws(Errno) in
       try store(bytes, at: offset, in: file, id, by: caller)
     }

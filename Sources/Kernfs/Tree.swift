@@ -1,4 +1,5 @@
 import Basics
+import Synchronization
 import SystemPackage
 
 /// What happened to a tree by itself, and not by a request: what a cache above it has to hear.
@@ -34,6 +35,8 @@ public final class Tree: Sendable {
   let clock: @Sendable () -> Timestamp
   private let observer = Guarded(Observer())
   let watcher = Guarded<(any OperationWatcher)?>(nil)
+  /// Whether there is a watcher, for the many looks that find none.
+  let isWatched = Atomic(false)
   let journal = Guarded(Journal())
 
   /// Who is told of changes. A function that stood in ``Guarded`` by itself would be wrapped once more at each look at it.

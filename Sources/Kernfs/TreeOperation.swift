@@ -43,14 +43,28 @@ extension Tree {
 
   /// The names that lead from the root to `id`, and to `child` in it.
   func path(of id: NodeID, _ child: String? = nil) -> String {
+    state.withLock { $0.path(of: id, child) }
+  }
+
+  /// The names that lead from the root to `file`.
+  func path(of file: OpenFile) -> String {
     state.withLock { state in
-      var names: [String] = child.map { [$0] } ?? []
-      var next = state.nodes[id]
-      while let node = next, node.id != .root {
-        names.append(node.name)
-        next = state.nodes[node.parent]
-      }
-      return names.reversed().joined(separator: "/")
+      if let path = file.path { return path }
+      let path = state.path(of: file.node.id)
+      file.path = path
+      return path
     }
+  }
+}
+
+extension Tree.State {
+  fileprivate func path(of id: NodeID, _ child: String? = nil) -> String {
+    var names: [String] = child.map { [$0] } ?? []
+    var next = nodes[id]
+    while let node = next, node.id != .root {
+      names.append(node.name)
+      next = nodes[node.parent]
+    }
+    return names.reversed().joined(separator: "/")
   }
 }

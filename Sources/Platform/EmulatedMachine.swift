@@ -31,6 +31,8 @@ public final class EmulatedMachine: @unchecked Sendable {
   public var onWatch: (@Sendable (Bool) -> Void)?
 
   let clock: any MachineClock
+  /// What the trace says of a read of `seamldr_version`, and of `num_remaining_updates`.
+  let versionRead, remainingRead: String?
   let signers: TrustedSigners
   let release: ModuleRelease
   let lock = Lock()
@@ -88,6 +90,8 @@ public final class EmulatedMachine: @unchecked Sendable {
     release = parts.release
     seed = parts.seed
     clock = parts.clock
+    versionRead = Self.readRecord(profile, options) { if case .seamldrVersion = $0 { true } else { false } }
+    remainingRead = Self.readRecord(profile, options) { $0 == .numRemainingUpdates }
     silicon = Silicon(state, faults: faults, clock: parts.clock)
     host = LinuxHost(profile: profile, configuration: Self.hostConfiguration(options), now: { 0 })
   }

@@ -21,7 +21,7 @@ extension EmulatedMachine: HostView {
   /// `seamldr_version`, as it was before a running update.
   public func seamldrVersion() throws(Errno) -> ModuleVersion {
     try reading({ $0.seamldrVersion }) { host throws(Errno) in
-      journal(reading: profile.files.first { if case .seamldrVersion = $0.content { true } else { false } })
+      journal(reading: versionRead)
       return try host.seamldrVersion(door: silicon)
     }
   }
@@ -29,7 +29,7 @@ extension EmulatedMachine: HostView {
   /// `num_remaining_updates`, as it was before a running update.
   public func numRemainingUpdates() throws(Errno) -> UInt32 {
     try reading({ $0.numRemainingUpdates }) { host throws(Errno) in
-      journal(reading: profile.files.first { $0.content == .numRemainingUpdates })
+      journal(reading: remainingRead)
       return try host.numRemainingUpdates(door: silicon)
     }
   }

@@ -5,13 +5,17 @@ public struct SEAMDB: Sendable, Equatable, Codable {
   public struct Entry: Sendable, Equatable, Codable {
     /// The identity that was loaded.
     public var info: SEAMInfo
-    /// 256-bit nonce drawn at insertion, as four words.
-    public var nonce: [UInt64]
+    // Four fields and no array: a table can have 65,536 entries.
+    private let nonce0, nonce1, nonce2, nonce3: UInt64
 
-    /// The load of `info`, told apart by `nonce`.
+    /// 256-bit nonce drawn at insertion, as four words.
+    public var nonce: [UInt64] { [nonce0, nonce1, nonce2, nonce3] }
+
+    /// The load of `info`, told apart by `nonce`, of which missing words are 0.
     public init(info: SEAMInfo, nonce: [UInt64]) {
+      func word(_ index: Int) -> UInt64 { nonce.indices.contains(index) ? nonce[index] : 0 }
       self.info = info
-      self.nonce = nonce
+      (nonce0, nonce1, nonce2, nonce3) = (word(0), word(1), word(2), word(3))
     }
   }
 
@@ -47,7 +51,9 @@ public struct SEAMDB: Sendable, Equatable, Codable {
       guard let word = entropy.rdrand() else { throw .noEntropy }
       nonce.append(word)
     }
-    entries.append(Entry(info: info, nonce: nonce))
+    // The same identity once more shares the bytes of the one before.
+    let known = entries.last.map(\.info)
+    entries.append(Entry(info: known == info ? known ?? info : info, nonce: nonce))
   }
 
   /// SEAMOPS leaf 4, SEAMDB_GETREF: index and nonce of the newest entry; nil when the table is empty.

@@ -40,8 +40,10 @@ public struct KernelLog: Sendable {
   /// Records that are kept; older ones are overwritten, as in the kernel's buffer.
   public static let capacity = 8192
 
-  /// The records that are still there, oldest first.
-  public private(set) var records: [Record] = []
+  /// Level, time and text of one record after the other, packed: thousands of small strings would be larger, and would
+  /// leave holes all over the heap.
+  private var packed = Packer()
+  private var count = 0
   private var nextSequence: UInt64 = 0
   /// Gives microseconds since power-on.
   public var now: @Sendable () -> UInt64
@@ -53,9 +55,45 @@ public struct KernelLog: Sendable {
 
   /// Appends `text` as one record.
   public mutating func append(_ level: Level, _ text: String) {
-    if records.count >= Self.capacity { records.removeFirst(Self.capacity / 8) }
-    records.append(Record(sequence: nextSequence, microseconds: now(), level: level, text: text))
+    if count >= Self.capacity { forgetOldest() }
+    packed.append(Record(sequence: nextSequence, microseconds: now(), level: level, text: text))
+    count += 1
     nextSequence &+= 1
+  }
+
+  /// An eighth of the records goes at once.
+  private mutating func forgetOldest() {
+    var unpacker = Unpacker(packed.bytes)
+    for _ in 0..<(Self.capacity / 8) { _ = try? Self.next(&unpacker) }
+    var kept = Packer()
+    kept.append(bytes: packed.bytes[unpacker.position...])
+    packed = kept
+    count -= Self.capacity / 8
+  }
+
+  /// The records that are still there, oldest first.
+  public var records: [Record] {
+    // Lines go from the front only, so they are numbered without gaps. Nothing throws: the bytes were packed here.
+    (try? Self.unpack(packed.bytes, last: nextSequence)) ?? []
+  }
+
+  private static func next(_ unpacker: inout Unpacker) throws -> Record {
+    guard let level = Level(rawValue: try unpacker.number(as: UInt8.self)) else {
+      throw ArchiveError("a line of the kernel log has no level that there is")
+    }
+    let microseconds = try unpacker.number()
+    return Record(sequence: 0, microseconds: microseconds, level: level, text: try unpacker.text())
+  }
+
+  private static func unpack(_ bytes: [UInt8], last nextSequence: UInt64) throws -> [Record] {
+    var records: [Record] = []
+    var unpacker = Unpacker(bytes)
+    while !unpacker.isAtEnd { records.append(try next(&unpacker)) }
+    try ArchiveCheck.range(records.count, 0...Self.capacity, "the number of lines of the kernel log")
+    try ArchiveCheck.require(nextSequence >= UInt64(records.count), "the number of the kernel log's last line")
+    let first = nextSequence - UInt64(records.count)
+    for index in records.indices { records[index] = records[index].numbered(first &+ UInt64(index)) }
+    return records
   }
 
   /// All lines, each with its newline.
@@ -71,13 +109,7 @@ extension KernelLog: Codable {
   public func encode(to encoder: any Encoder) throws {
     var container = encoder.container(keyedBy: Key.self)
     try container.encode(nextSequence, forKey: .nextSequence)
-    var packer = Packer()
-    for record in records {
-      packer.append(UInt64(record.level.rawValue))
-      packer.append(record.microseconds)
-      packer.append(record.text)
-    }
-    try container.encode(packer.bytes, forKey: .records)
+    try container.encode(packed.bytes, forKey: .records)
   }
 
   /// Reads what ``encode(to:)`` wrote. Its clock stands still until ``now`` is set.
@@ -85,19 +117,17 @@ extension KernelLog: Codable {
     self.init(now: { 0 })
     let container = try decoder.container(keyedBy: Key.self)
     nextSequence = try container.decode(UInt64.self, forKey: .nextSequence)
-    var unpacker = Unpacker(try container.decode([UInt8].self, forKey: .records))
-    while !unpacker.isAtEnd {
-      guard let level = Level(rawValue: try unpacker.number(as: UInt8.self)) else {
-        throw ArchiveError("a line of the kernel log has no level that there is")
-      }
-      let microseconds = try unpacker.number()
-      records.append(Record(sequence: 0, microseconds: microseconds, level: level, text: try unpacker.text()))
-    }
-    try ArchiveCheck.range(records.count, 0...Self.capacity, "the number of lines of the kernel log")
-    try ArchiveCheck.require(nextSequence >= UInt64(records.count), "the number of the kernel log's last line")
-    // Lines go from the front only, so they are numbered without gaps.
-    let first = nextSequence - UInt64(records.count)
-    for index in records.indices { records[index] = records[index].numbered(first &+ UInt64(index)) }
+    let bytes = try container.decode([UInt8].self, forKey: .records)
+    count = try Self.unpack(bytes, last: nextSequence).count
+    packed.append(bytes: bytes)
+  }
+}
+
+extension Packer {
+  fileprivate mutating func append(_ record: KernelLog.Record) {
+    append(UInt64(record.level.rawValue))
+    append(record.microseconds)
+    append(record.text)
   }
 }
 

@@ -30,7 +30,8 @@ public struct Packer: Sendable {
 /// Reads what a ``Packer`` wrote. The bytes are not trusted.
 public struct Unpacker: Sendable {
   private let reader: ByteReader
-  private var position = 0
+  /// How many bytes were read.
+  public private(set) var position = 0
 
   /// A reader of `bytes`.
   public init(_ bytes: [UInt8]) {

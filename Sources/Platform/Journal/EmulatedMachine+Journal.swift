@@ -33,10 +33,20 @@ extension EmulatedMachine {
     }
   }
 
-  /// Keeps that `file`, whose show method makes a SEAMCALL, is about to be read. `lock` is held.
-  func journal(reading file: HostFile?) {
-    guard profile.seamldrReadError != .cached, let file else { return }
+  /// Keeps that a file, whose show method makes a SEAMCALL, is about to be read: `text` says which. `lock` is held.
+  func journal(reading text: String?) {
+    if let text { trace.note(rendered: text, time: now) }
+  }
+
+  /// What the trace says of a read of the first file of `profile` that shows what `isShown` takes. Nil: there is none, or
+  /// reading it makes no SEAMCALL.
+  static func readRecord(
+    _ profile: ABIProfile, _ options: MachineOptions, _ isShown: (HostFile.Content) -> Bool
+  ) -> String? {
+    guard profile.seamldrReadError != .cached, let file = profile.files.first(where: { isShown($0.content) }) else {
+      return nil
+    }
     let path = options.layout == .sys ? "\(profile.root)/\(file.path)" : file.path
-    trace.note("read", [("file", .text(path))], time: now)
+    return Trace.rendered("read", [("file", .text(path))])
   }
 }

@@ -24,12 +24,16 @@ struct PackedBytes: Sendable {
 
   /// Those registers that are not as in `base`: which they are, then their values.
   mutating func append(_ registers: Registers, changedFrom base: Registers) {
-    let (values, old) = (registers.inOrder, base.inOrder)
+    // Every SEAMCALL comes by here: no arrays.
+    let (values, old) = (registers.packed, base.packed)
     var mask: UInt64 = 0
-    for index in values.indices where values[index] != old[index] { mask |= 1 << UInt64(index) }
+    for index in 0..<Registers.packedCount where values[index] != old[index] { mask |= 1 << UInt64(index) }
     append(mask)
-    for index in values.indices where values[index] != old[index] { append(values[index]) }
+    for index in 0..<Registers.packedCount where values[index] != old[index] { append(values[index]) }
   }
+
+  /// Takes room for `count` bytes.
+  mutating func reserve(_ count: Int) { bytes.reserveCapacity(count) }
 }
 
 /// Reads what ``PackedBytes`` holds; nil where it ends too early.
@@ -105,7 +109,14 @@ extension Registers {
   ]
 
   /// All values, those first that every leaf of an update uses.
-  fileprivate var inOrder: [UInt64] { [rax, rcx, rdx, r8, rbx, rsi, rdi, r9, r10, r11, r12, r13, r14, r15] }
+  fileprivate var inOrder: [UInt64] { (0..<Self.packedCount).map { packed[$0] } }
+
+  fileprivate static let packedCount = 14
+
+  /// The values of ``inOrder`` and two zeros.
+  fileprivate var packed: SIMD16<UInt64> {
+    SIMD16(rax, rcx, rdx, r8, rbx, rsi, rdi, r9, r10, r11, r12, r13, r14, r15, 0, 0)
+  }
 
   /// Registers with the values of ``inOrder``.
   fileprivate init(inOrder values: [UInt64]) {

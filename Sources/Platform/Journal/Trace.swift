@@ -22,6 +22,13 @@ public struct Trace: Sendable {
   private struct Chunk: Sendable {
     var bytes = PackedBytes()
     var count = 0
+
+    /// An empty chunk, with room for what most take: growing would leave holes in the heap.
+    static var empty: Chunk {
+      var chunk = Chunk()
+      chunk.bytes.reserve(24 * Trace.chunkSize)
+      return chunk
+    }
   }
 
   /// A run of writes to a binary attribute, each where the one before ended: one record for all of them.
@@ -71,19 +78,29 @@ public struct Trace: Sendable {
       case .generalProtection: bytes.append(Outcome.generalProtection.rawValue)
       case .invalidOpcode: bytes.append(Outcome.invalidOpcode.rawValue)
       }
-      bytes.append(record.plans.joined(separator: ","))
+      bytes.append(record.plans.isEmpty ? "" : record.plans.joined(separator: ","))
     }
   }
 
   /// Appends an event of `kind` at `time`.
   public mutating func note(_ kind: String, _ members: [(String, Value)] = [], time: UInt64) {
+    note(rendered: Self.rendered(kind, members), time: time)
+  }
+
+  /// The text of an event of `kind`, for events that come often.
+  static func rendered(_ kind: String, _ members: [(String, Value)]) -> String {
     var text = "\"event\":\"\(kind)\""
     for (name, value) in members {
       switch value {
-      case .text(let string): text += ",\"\(name)\":\"\(Self.escaped(string))\""
+      case .text(let string): text += ",\"\(name)\":\"\(escaped(string))\""
       case .number(let number): text += ",\"\(name)\":\(number)"
       }
     }
+    return text
+  }
+
+  /// Appends an event whose text was made by ``rendered(_:_:)``, at `time`.
+  mutating func note(rendered text: String, time: UInt64) {
     append { bytes in
       bytes.append(Kind.note.rawValue)
       bytes.append(time)
@@ -121,7 +138,7 @@ public struct Trace: Sendable {
 
   private mutating func append(_ pack: (inout PackedBytes) -> Void) {
     closeDataRun()
-    if chunks.last.map({ $0.count >= Self.chunkSize }) ?? true { chunks.append(Chunk()) }
+    if chunks.last.map({ $0.count >= Self.chunkSize }) ?? true { chunks.append(.empty) }
     let last = chunks.count - 1
     pack(&chunks[last].bytes)
     chunks[last].count += 1
