@@ -56,7 +56,8 @@ struct StateSnapshotFileTests {
 
   var lastError: String { machine.lastControlError() }
 
-  @Test("has mode 0600, reads as the machine, and brings it back in pieces of any size", arguments: [512, 4096, 131_072])
+  @Test(
+    "has mode 0600, reads as the machine, and brings it back in pieces of any size", arguments: [512, 4096, 131_072])
   func andBack(size: Int) throws {
     let node = try #require(files.tree.node(at: ".tdxfs/snapshot"))
     #expect(try files.tree.attributes(of: node).permissions == 0o600)

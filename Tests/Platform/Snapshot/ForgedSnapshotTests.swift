@@ -69,7 +69,8 @@ struct ForgedSnapshotTests {
       }
     case .signed, .double: return .unsigned(number)
     case .string(let text):
-      return .string([text + "/", "", "..", String(text.reversed()), "v1", "a\nb"].randomElement(using: &generator) ?? "")
+      return .string(
+        [text + "/", "", "..", String(text.reversed()), "v1", "a\nb"].randomElement(using: &generator) ?? "")
     case .bytes(var bytes):
       guard !bytes.isEmpty else { return .bytes([UInt8](repeating: 0xFF, count: 3)) }
       switch Int.random(in: 0..<4, using: &generator) {
@@ -134,15 +135,19 @@ struct ForgedSnapshotTests {
       _ = try? machine.tdReport(td, file: "report")
       for word in [
         "export-resume", "export-start", "export-pause", "export-interrupt", "export-resume", "export-state",
-        "export-abort", "enter", "read gpa=0x200000 count=8192", "aug gpa=0x400000", "accept gpa=0x400000", "add", "extend", "image", "vcpu",
-        "block gpa=0x200000", "track", "remove gpa=0x200000", "zap gpa=0x400000", "info", "halt", "rtmr index=1 data=00",
+        "export-abort", "enter", "read gpa=0x200000 count=8192", "aug gpa=0x400000", "accept gpa=0x400000", "add",
+        "extend", "image", "vcpu",
+        "block gpa=0x200000", "track", "remove gpa=0x200000", "zap gpa=0x400000", "info", "halt",
+        "rtmr index=1 data=00",
         "vmcall", "flush", "finalize", "rd field=0x9110000300000010",
       ] { _ = try? machine.stepTD(td, word) }
     }
     try? machine.createTD("new")
     _ = try? machine.setOnline(false, cpu: 3)
     _ = try? machine.setOnline(true, cpu: 3)
-    for file in ["loading", "status", "error", "remaining_size", "data"] { _ = try? bench.read("\(bench.upload)/\(file)") }
+    for file in ["loading", "status", "error", "remaining_size", "data"] {
+      _ = try? bench.read("\(bench.upload)/\(file)")
+    }
     _ = try? bench.update(to: image)
     for name in machine.tdNames() { try? machine.destroyTD(name) }
     _ = try? machine.snapshot()

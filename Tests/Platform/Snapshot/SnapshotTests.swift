@@ -85,12 +85,15 @@ struct SnapshotTests {
 
   /// What is wrong in an update, under which kernel, and on which machine.
   static let stories: [(plan: String?, abi: String, other: Other)] = [
-    (nil, "v8", .none), (nil, "v8", .building), (nil, "v7", .building), (nil, "v8", .interrupted), (nil, "v7", .interrupted),
+    (nil, "v8", .none), (nil, "v8", .building), (nil, "v7", .building), (nil, "v8", .interrupted),
+    (nil, "v7", .interrupted),
     ("stage=install nth=4 corrupt-handoff", "v8", .none), ("stage=cpu-init lp=2 status=SYS_BUSY", "v8", .none),
     ("stage=shutdown delay=5ms", "v8", .none), ("stage=transfer enomem", "v8", .none),
   ]
 
-  @Test("taken at every step of an update, restored and gone on with: the same end as without, to the byte", arguments: stories)
+  @Test(
+    "taken at every step of an update, restored and gone on with: the same end as without, to the byte",
+    arguments: stories)
   func everyStep(story: (plan: String?, abi: String, other: Other)) throws {
     let options = Self.options.merging(["abi": story.abi]) { $1 }
     let bench = try Bench(options)
@@ -99,7 +102,8 @@ struct SnapshotTests {
     case .none: break
     case .building: try BenchTD("b", on: bench.machine).step("vcpu", "add")
     case .interrupted:
-      try BenchTD("m", on: bench.machine).step("init migratable", "vcpu", "add", "finalize", "enter", "export-interrupt")
+      try BenchTD("m", on: bench.machine).step(
+        "init migratable", "vcpu", "add", "finalize", "enter", "export-interrupt")
     }
     if let plan = story.plan { try bench.machine.setFault("f", to: plan) }
     let taken = Guarded<[[UInt8]]>([])
@@ -150,10 +154,12 @@ struct SnapshotTests {
     let file = try bench.open("\(bench.upload)/data", .writeOnly)
     let isDone = Guarded(false)
     bench.machine.onStep = { [unowned machine = bench.machine] in
-      guard isDone.withLock({ done in
-        defer { done = true }
-        return !done
-      }) else { return }
+      guard
+        isDone.withLock({ done in
+          defer { done = true }
+          return !done
+        })
+      else { return }
       try? machine.restore(before, log: "restored from a snapshot")
     }
     try bench.write("1\n", to: "\(bench.upload)/loading")
