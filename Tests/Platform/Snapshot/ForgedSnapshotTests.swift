@@ -105,7 +105,7 @@ struct ForgedSnapshotTests {
       let bytes = (try? machine.snapshot()) ?? []
       taken.withLock { $0.append(bytes) }
     }
-    try machine.setFault("f", to: "leaf=TDH.VP.ENTER nth=3 status=SYS_BUSY always")
+    try machine.setFault("f", to: "leaf=TDH.VP.ENTER lp=3 status=SYS_BUSY always")
     try bench.update(to: Images.forge("1.5.28", pages: 1))
     try BenchTD("open", on: machine).step("vcpu", "add")
     try BenchTD("moves", on: machine).step("init migratable", "vcpu", "add", "finalize", "enter", "export-interrupt")

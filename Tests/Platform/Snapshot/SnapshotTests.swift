@@ -85,8 +85,8 @@ struct SnapshotTests {
 
   /// What is wrong in an update, under which kernel, and on which machine.
   static let stories: [(plan: String?, abi: String, other: Other)] = [
-    (nil, "v8", .none), (nil, "v8", .building), (nil, "v7", .building), (nil, "v8", .interrupted),
-    (nil, "v7", .interrupted),
+    (nil, "v8", .none), (nil, "v8", .building), (nil, "merged", .building), (nil, "v8", .interrupted),
+    (nil, "merged", .interrupted),
     ("stage=install nth=4 corrupt-handoff", "v8", .none), ("stage=cpu-init lp=2 status=SYS_BUSY", "v8", .none),
     ("stage=shutdown delay=5ms", "v8", .none), ("stage=transfer enomem", "v8", .none),
   ]
@@ -113,7 +113,7 @@ struct SnapshotTests {
       taken.withLock { $0.append(bytes) }
     }
     machine.onSettled = machine.onStep
-    try bench.update(to: Images.forge("1.5.28"))
+    try bench.update(to: Images.forge("1.5.28", format: story.abi == "merged" ? .image : .blob))
     let end = try machine.snapshot()
     let moments = taken.withLock { $0 }
     let isShort = story.plan == "stage=transfer enomem" || story.other != .none && story.abi == "v8"
