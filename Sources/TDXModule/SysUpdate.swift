@@ -60,7 +60,8 @@ extension TDXModule {
     guard handoff.tdBuildCount == 0 else {
       throw .refused(
         .updateCompatibilitySensitive.with(details: UInt32(handoff.tdBuildCount) << 16),
-        "\(handoff.tdBuildCount) \(handoff.tdBuildCount == 1 ? "TD is" : "TDs are") being built, an update could spoil the measurement")
+        "\(handoff.tdBuildCount) \(handoff.tdBuildCount == 1 ? "TD is" : "TDs are") being built, an update could spoil the measurement"
+      )
     }
     guard handoff.migInterruptedCount == 0 else {
       throw .refused(
