@@ -52,15 +52,21 @@ extension TDXModule {
     case .mngKeyReclaimid: .success
     case .mngRD, .mngWR, .vpRD, .vpWR:
       try metadataLeaf(leaf, &call, machine: &machine)
-    case .vpEnter, .vpAddcx, .vpCreate, .vpFlush, .vpInit:
-      try vcpuLeaf(leaf, &call, machine: &machine)
+    case .vpCreate: try vpCreate(call, machine: &machine)
+    case .vpAddcx: try vpAddcx(call, machine: &machine)
+    case .vpInit: try vpInit(call, machine: machine)
+    case .vpFlush: try vpFlush(call)
+    case .vpEnter: try vpEnter(&call, machine: &machine)
     case .memPageAdd, .memSEPTAdd, .memPageRelocate, .memPageAug, .memRangeBlock, .memRD, .memWR, .memPageDemote,
       .memPagePromote, .memSEPTRD, .memPageRemove, .memSEPTRemove, .memTrack, .memRangeUnblock, .memSEPTWR:
       try memoryLeaf(leaf, &call, machine: &machine)
     case .mrExtend, .mrFinalize:
       try measurementLeaf(leaf, &call, machine: &machine)
-    case .phymemPageRDMD, .phymemPageReclaim, .phymemCacheWB, .phymemPageWBINVD, .phymemPAMTAdd, .phymemPAMTRemove:
-      try physicalMemoryLeaf(leaf, &call, machine: &machine)
+    case .phymemPageRDMD: try pageRDMD(&call)
+    case .phymemPageReclaim: try pageReclaim(&call, machine: &machine)
+    case .phymemCacheWB: try cacheWB(call, package: machine.configuration.package(of: call.lp))
+    case .phymemPageWBINVD: try pageWBINVD(call)
+    case .phymemPAMTAdd, .phymemPAMTRemove: throw notEmulated(leaf)
     case .servtdBind, .servtdPrebind, .servtdRebind:
       try serviceTDLeaf(leaf, &call, machine: &machine)
     case .exportAbort, .exportBlockw, .exportRestore, .exportMem, .exportPause, .exportTrack, .exportStateImmutable,

@@ -1,21 +1,9 @@
 import SEAM
 
+/// TDH.PHYMEM.*: pages and caches, whichever TD they belong to (tdx-module.md 6.8).
 extension TDXModule {
-  /// TDH.PHYMEM.*: pages and caches, whichever TD they belong to (tdx-module.md 6.8).
-  mutating func physicalMemoryLeaf(
-    _ leaf: ModuleLeaf, _ call: inout Call, machine: inout Machine
-  ) throws(ModuleError) -> CompletionStatus {
-    switch leaf {
-    case .phymemPageRDMD: return try pageRDMD(&call)
-    case .phymemPageReclaim: return try pageReclaim(&call, machine: &machine)
-    case .phymemCacheWB: return try cacheWB(call, package: machine.configuration.package(of: call.lp))
-    case .phymemPageWBINVD: return try pageWBINVD(call)
-    default: throw notEmulated(leaf)
-    }
-  }
-
   /// TDH.PHYMEM.PAGE.RDMD, leaf 24: the metadata of a page, or of the large page that it is in.
-  private func pageRDMD(_ call: inout Call) throws(ModuleError) -> CompletionStatus {
+  func pageRDMD(_ call: inout Call) throws(ModuleError) -> CompletionStatus {
     let address = call.registers.rcx
     clearResults(&call)
     let tdmr = try requirePage(address, .rcx)
@@ -27,7 +15,7 @@ extension TDXModule {
   }
 
   /// TDH.PHYMEM.PAGE.RECLAIM, leaf 28: takes a page back from a TD that was torn down.
-  private mutating func pageReclaim(
+  mutating func pageReclaim(
     _ call: inout Call, machine: inout Machine
   ) throws(ModuleError) -> CompletionStatus {
     let address = call.registers.rcx
@@ -77,7 +65,7 @@ extension TDXModule {
   }
 
   /// TDH.PHYMEM.PAGE.WBINVD, leaf 41: RCX is an address with KeyID. There are no caches here to write back.
-  private func pageWBINVD(_ call: Call) throws(ModuleError) -> CompletionStatus {
+  func pageWBINVD(_ call: Call) throws(ModuleError) -> CompletionStatus {
     let raw = call.registers.rcx
     let keyIDBits = UInt64(PhysicalAddress(rawValue: raw).keyID)
     let shift = MachineConfiguration.maxPA - MachineConfiguration.keyIDBits

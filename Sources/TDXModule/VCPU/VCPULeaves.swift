@@ -2,22 +2,8 @@ import SEAM
 
 /// TDH.VP.*: a vCPU, from its first page to its last LP (tdx-module.md 6.2, 6.8). TDH.VP.ENTER has a file of its own.
 extension TDXModule {
-  /// Runs the leaf.
-  mutating func vcpuLeaf(
-    _ leaf: ModuleLeaf, _ call: inout Call, machine: inout Machine
-  ) throws(ModuleError) -> CompletionStatus {
-    switch leaf {
-    case .vpCreate: try vpCreate(call, machine: &machine)
-    case .vpAddcx: try vpAddcx(call, machine: &machine)
-    case .vpInit: try vpInit(call, machine: machine)
-    case .vpFlush: try vpFlush(call)
-    case .vpEnter: try vpEnter(&call, machine: &machine)
-    default: throw notEmulated(leaf)
-    }
-  }
-
   /// TDH.VP.CREATE, leaf 10: makes a vCPU of the TD RDX out of the page RCX.
-  private mutating func vpCreate(_ call: Call, machine: inout Machine) throws(ModuleError) -> CompletionStatus {
+  mutating func vpCreate(_ call: Call, machine: inout Machine) throws(ModuleError) -> CompletionStatus {
     let tdvpr = call.registers.rcx
     let tdr = try requireTD(call.registers.rdx, .rdx, .shared, for: .vpCreate)
     try requirePage(tdvpr, .nda, .rcx, .exclusive)
@@ -29,7 +15,7 @@ extension TDXModule {
   }
 
   /// TDH.VP.ADDCX, leaf 4: gives the page RCX to the TDVPS of the vCPU RDX.
-  private mutating func vpAddcx(_ call: Call, machine: inout Machine) throws(ModuleError) -> CompletionStatus {
+  mutating func vpAddcx(_ call: Call, machine: inout Machine) throws(ModuleError) -> CompletionStatus {
     let page = call.registers.rcx
     let (tdvpr, tdr) = try requireTDVPR(call.registers.rdx, .rdx, .exclusive)
     try requireTD(tdr, for: .vpAddcx)
@@ -45,7 +31,7 @@ extension TDXModule {
 
   /// TDH.VP.INIT, leaf 22: numbers the vCPU RCX and gives it its first registers; RDX is what the TD finds in RCX and R8.
   /// Version 1: R8 is its x2APIC id.
-  private mutating func vpInit(_ call: Call, machine: Machine) throws(ModuleError) -> CompletionStatus {
+  mutating func vpInit(_ call: Call, machine: Machine) throws(ModuleError) -> CompletionStatus {
     try requireVersion1(call)
     let operands = call.registers
     let (tdvpr, tdr) = try requireTDVPR(operands.rcx, .rcx, .exclusive)
@@ -85,7 +71,7 @@ extension TDXModule {
   }
 
   /// TDH.VP.FLUSH, leaf 18: the caller's LP has nothing of the vCPU RCX any more.
-  private mutating func vpFlush(_ call: Call) throws(ModuleError) -> CompletionStatus {
+  mutating func vpFlush(_ call: Call) throws(ModuleError) -> CompletionStatus {
     let (tdvpr, tdr) = try requireTDVPR(call.registers.rcx, .rcx, .exclusive)
     guard tds[tdr]?.lifecycle == .keysConfigured else {
       throw .refused(.tdKeysNotConfigured, "the TD at \(tdr.text) is not in TD_KEYS_CONFIGURED")

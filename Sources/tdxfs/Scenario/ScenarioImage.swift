@@ -153,23 +153,10 @@ extension ScenarioImage {
   }
 
   private func forge() throws -> ImageForge {
-    var forge = try ImageForge(version: version)
-    if let cpus { forge.cpus = cpus }
-    if let svn {
-      let (major, minor) = try ImageArguments.svn(svn)
-      forge.svn = ModuleSVN(major: major ?? forge.svn.major, minor: minor)
-    }
-    if let hv { forge.handoff.moduleHV = hv }
-    if let minHV { forge.handoff.minUpdateHV = minHV }
-    if let downgrade { forge.handoff.noDowngrade = !downgrade }
-    if let builtInHV {
-      forge.builtInHandoff = HandoffRange(
-        moduleHV: builtInHV, minUpdateHV: min(builtInHV, forge.handoff.minUpdateHV),
-        noDowngrade: forge.handoff.noDowngrade)
-    }
-    forge.isDebugSigned = isDebugSigned
-    if let pages { forge.pages = pages }
-    return forge
+    try ForgeWishes(
+      version: version, cpus: cpus, svn: svn, hv: hv, minHV: minHV, downgrade: downgrade, builtInHV: builtInHV,
+      isDebugSigned: isDebugSigned, pages: pages
+    ).forge()
   }
 
   private func apply(_ damage: Damage, to bytes: inout [UInt8], format: ModuleImageFile.Format) {
