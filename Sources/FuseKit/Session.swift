@@ -14,6 +14,16 @@ public struct Session: ~Copyable, Sendable {
     self.link = link
   }
 
+  /// Serves `filesystem` to whoever holds the other end of `descriptor`, and speaks there as the kernel does behind
+  /// /dev/fuse: a message a read or write, INIT first. For tests, which so need no mount. The session owns `descriptor`.
+  package init(
+    serving filesystem: any FuseFilesystem, over descriptor: Int32, options: SessionOptions
+  ) throws(SessionError) {
+    let link = try SessionLink(filesystem: filesystem, options: options)
+    try link.connect(over: descriptor)
+    self.link = link
+  }
+
   /// What other threads may do with the session.
   public var control: SessionControl { SessionControl(link: link) }
 

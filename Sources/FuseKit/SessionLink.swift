@@ -23,8 +23,16 @@ final class SessionLink: @unchecked Sendable {
   private var hasStarted = false
   private var readDescriptor: Int32 = -1
   private var answerDescriptor: Int32 = -1
-  private var mounted: (path: String, device: Int64)?
+  private var place: Place?
   @exclusivity(unchecked) private var isAgreed = false
+
+  /// Where requests come from.
+  private enum Place {
+    /// From callers of what is mounted at a path, on a device of this number.
+    case mounted(path: String, device: Int64)
+    /// From whoever holds the other end of the descriptor.
+    case connected
+  }
 
   init(filesystem: any FuseFilesystem, options: SessionOptions) throws(SessionError) {
     self.filesystem = filesystem
@@ -66,8 +74,17 @@ final class SessionLink: @unchecked Sendable {
   func mount(at path: String) throws(SessionError) {
     let (result, messages) = LibfuseMessages.during { fuse_session_mount(session, path) }
     guard result == 0 else { throw MountPoint.explain(path, messages) }
-    mounted = (path, cfuse3_device(path))
-    let descriptor = fuse_session_fd(session)
+    place = .mounted(path: path, device: cfuse3_device(path))
+    try use(fuse_session_fd(session))
+  }
+
+  /// Serves `descriptor` instead of a mount; libfuse owns it from now on.
+  func connect(over descriptor: Int32) throws(SessionError) {
+    place = .connected
+    try use(descriptor)
+  }
+
+  private func use(_ descriptor: Int32) throws(SessionError) {
     readDescriptor = fcntl(descriptor, F_DUPFD_CLOEXEC, 3)
     answerDescriptor = fcntl(descriptor, F_DUPFD_CLOEXEC, 3)
     var transport = SessionTransport.make()
@@ -81,14 +98,15 @@ final class SessionLink: @unchecked Sendable {
 
   /// Unmounts and lets the filesystem go. Requests without an answer are aborted by the kernel.
   func end() {
-    guard let mounted else { return }
-    self.mounted = nil
+    guard let place else { return }
+    self.place = nil
     silence(readDescriptor)
     silence(answerDescriptor)
+    switch place {
     // Another filesystem may have been mounted at the path since; that one is left alone.
-    if mounted.device == cfuse3_device(mounted.path) {
+    case .mounted(let path, let device) where device == cfuse3_device(path):
       _ = LibfuseMessages.during { fuse_session_unmount(session) }
-    } else {
+    case .mounted, .connected:
       silence(fuse_session_fd(session))
     }
     let filesystem = self.filesystem
