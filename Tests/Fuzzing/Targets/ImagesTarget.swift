@@ -16,10 +16,10 @@ enum ImagesTarget {
     var choice = FuzzInput(input)
     guard let other = choice.element(of: machines) else { throw Finding(description: "no machine") }
     let bench = FuzzBench(like: other)
-    let before = bench.machine.state.silicon.machine.residentProgram
     for _ in 0..<(1 + choice.byte() % 3) {
       let chunk = [4096, 4096, 1, 13, 4095, 4097, 8192][choice.below(7)]
       let image = choice.byte() % 8 == 0 ? choice.bytes(Int(choice.number(UInt16.self))) : FuzzImages.changed(&choice)
+      let before = bench.machine.state.silicon.machine.residentProgram
       // A byte a write takes long and tells nothing new behind the first page.
       let error = bench.update(to: image, chunk: image.count > 4096 ? max(chunk, 512) : chunk)
       if error == "\n" || error == "", let installed = bench.machine.state.silicon.machine.residentProgram,
