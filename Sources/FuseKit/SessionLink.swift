@@ -23,6 +23,8 @@ final class SessionLink: @unchecked Sendable {
   private var hasStarted = false
   private var readDescriptor: Int32 = -1
   private var answerDescriptor: Int32 = -1
+  /// /dev/null, opened while descriptors can be had: the end must not fail for want of one.
+  private var nullDescriptor: Int32 = -1
   private var mounted: (path: String, device: Int64)?
   @exclusivity(unchecked) private var isAgreed = false
 
@@ -45,7 +47,7 @@ final class SessionLink: @unchecked Sendable {
 
   deinit {
     if let session { fuse_session_destroy(session) }
-    for descriptor in [readDescriptor, answerDescriptor] where descriptor >= 0 { close(descriptor) }
+    for descriptor in [readDescriptor, answerDescriptor, nullDescriptor] where descriptor >= 0 { close(descriptor) }
   }
 
   static func from(_ userdata: UnsafeMutableRawPointer) -> SessionLink {
@@ -64,6 +66,8 @@ final class SessionLink: @unchecked Sendable {
   // MARK: Mount and unmount
 
   func mount(at path: String) throws(SessionError) {
+    nullDescriptor = Glibc.open("/dev/null", O_RDWR | O_CLOEXEC)
+    guard nullDescriptor >= 0 else { throw .failed(reason: "/dev/null: \(Errno(rawValue: errno))") }
     let (result, messages) = LibfuseMessages.during { fuse_session_mount(session, path) }
     guard result == 0 else { throw MountPoint.explain(path, messages) }
     mounted = (path, cfuse3_device(path))
@@ -88,6 +92,8 @@ final class SessionLink: @unchecked Sendable {
     // Another filesystem may have been mounted at the path since; that one is left alone.
     if mounted.device == cfuse3_device(mounted.path) {
       _ = LibfuseMessages.during { fuse_session_unmount(session) }
+      // A connection that was aborted (fusectl, umount -f) libfuse takes for a mount that has gone.
+      if mounted.device == cfuse3_device(mounted.path) { umount2(mounted.path, Int32(MNT_DETACH)) }
     } else {
       silence(fuse_session_fd(session))
     }
@@ -97,11 +103,8 @@ final class SessionLink: @unchecked Sendable {
   }
 
   private func silence(_ descriptor: Int32) {
-    guard descriptor >= 0 else { return }
-    let null = Glibc.open("/dev/null", O_RDWR | O_CLOEXEC)
-    guard null >= 0 else { return }
-    _ = cfuse3_replace(null, descriptor)
-    close(null)
+    guard descriptor >= 0, nullDescriptor >= 0 else { return }
+    _ = cfuse3_replace(nullDescriptor, descriptor)
   }
 
   // MARK: Serve and stop
