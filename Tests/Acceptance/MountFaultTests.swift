@@ -134,7 +134,10 @@ struct MountFaultTests {
         let mounted = try await Tdxfs.run([ground.place, "-o", "lps=2,\(ground.state)"])
         try #require(mounted.status == 0, "round \(round): \(mounted)")
         #expect(try ground.machine.read(".tdxfs/log").contains("tdxfs: restored from") == (round > 0))
-        _ = try await Command.run(["fusermount3", "-u", ground.place])
+        let isUnmounted = try await eventually {
+          try await Command.run(["fusermount3", "-u", ground.place]).status == 0
+        }
+        #expect(isUnmounted)
       }
       let isGone = try await eventually(within: 20) { try await ground.daemons().isEmpty }
       #expect(isGone)
@@ -159,8 +162,7 @@ struct MountFaultTests {
         #expect(both.count { $0.errors.contains("removed the dead mount") } == (onDeadMount ? 1 : 0), "\(both)")
         #expect(try ground.mounts == 1)
         #expect(try ground.machine.read("version") == "1.5.24\n")
-        _ = try await Command.run(["fusermount3", "-u", ground.place])
-        let isGone = try await eventually(within: 20) { try await ground.daemons().isEmpty }
+        let isGone = try await ground.unmount()
         #expect(isGone)
         #expect(try ground.mounts == 0)
       }

@@ -42,6 +42,16 @@ struct Ground {
     try await Command.run(["pgrep", "-f", "--", place]).output.split(separator: "\n").compactMap { pid_t($0) }
   }
 
+  /// Unmounts as people do, and waits for the daemon's end. Tests that run beside this one may hold the mount for a moment, with
+  /// descriptors that their commands inherit until exec.
+  func unmount() async throws -> Bool {
+    let isUnmounted = try await eventually(within: 20) {
+      try await Command.run(["fusermount3", "-u", place]).status == 0
+    }
+    guard isUnmounted else { return false }
+    return try await eventually(within: 20) { try await daemons().isEmpty }
+  }
+
   /// Starts a daemon that stays in the foreground, with `options`, through the command `wrapper`.
   func start(_ options: String, through wrapper: [String] = []) throws -> Server {
     let errors = files + "/errors"

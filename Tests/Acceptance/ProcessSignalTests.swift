@@ -153,8 +153,7 @@ struct ProcessSignalTests {
         let again = try await Tdxfs.run([ground.place, "-o", "lps=2"])
         #expect(again.status == 0 || again.errors.contains("is a tdxfs mount already"), "\(again) \(comment)")
         #expect(!again.errors.contains("dead mount"), "\(again) \(comment)")
-        _ = try await Command.run(["fusermount3", "-u", ground.place])
-        let isFree = try await eventually(within: 20) { try ground.mounts == 0 }
+        let isFree = try await ground.unmount()
         #expect(isFree, comment)
       }
     }

@@ -128,12 +128,12 @@ public final class StateFile: Sendable {
     var buffer = [UInt8](repeating: 0, count: 1 << 18)
     var enough = SnapshotFormat.headerSize
     while content.count <= enough {
-      if enough == SnapshotFormat.headerSize, content.count >= enough {
-        enough = (try? SnapshotFormat.length(content)).map { min($0, limit) } ?? enough
-      }
       let count = try buffer.withUnsafeMutableBytes { try file.read(into: $0) }
       guard count > 0 else { return content }
+      let isStart = content.count < SnapshotFormat.headerSize
       content.append(contentsOf: buffer[0..<count])
+      guard isStart, content.count >= SnapshotFormat.headerSize else { continue }
+      enough = (try? SnapshotFormat.length(content)).map { min($0, limit) } ?? enough
     }
     return content
   }
