@@ -32,12 +32,14 @@ FORMS = {
     "why": r"[^\n]+\n(result=.*\n(.+\n)*)?",
     "trace": r"(\{.*\}\n)*",
     "watch": r"(n=\d+ .*\n)*(off\n|on\n)?",
+    "control status": r"([a-z_]+=.+\n){12}",
     "log": r"(\[ *\d+\.\d{6}\] .*\n)*",
 }
 # What a reader may meet where there is no fault and nobody reboots.
 QUIET = {
     "error": {errno.EBUSY}, "data": {errno.ENODEV, errno.EBUSY}, "autosuspend_delay_ms": {errno.EIO},
-    "async": {errno.EIO}, "cancel": {errno.EACCES}, "read_firmware": {errno.EINVAL}, "remaining_size": {errno.EBUSY},
+    "async": {errno.EIO}, "cancel": {errno.EACCES}, "read_firmware": {errno.EINVAL},
+    "upload_read": {errno.EINVAL}, "remaining_size": {errno.EBUSY},
 }
 # And beside reboots, restored snapshots and lost modules.
 UNQUIET = {errno.ENODEV, errno.ENXIO, errno.ENOENT, errno.EIO, errno.EOPNOTSUPP, errno.EACCES, errno.EBUSY}
@@ -382,7 +384,7 @@ def read_control(do):
         return
     if name != "snapshot":
         text = bytes.decode()
-        check_form(do, name, text)
+        check_form(do, "control status" if name == "status" else name, text)
         if name == "trace":
             for line in text.splitlines()[:: do.random.randrange(1, 200)]:
                 json.loads(line)

@@ -58,7 +58,6 @@ class Machine:
         self.directory = work / name
         self.root = self.directory / "mount"
         self.root.mkdir(parents=True)
-        (self.directory / "images").mkdir()
         self.options, self.keeper, self.format = options, keeper, image
         # Whether its daemon is killed, keeps its state, has broken images and faults, or has clients who ignore the book.
         self.is_killed = traits.get("killed", False)
@@ -69,6 +68,7 @@ class Machine:
         self.device = self.root / traits.get("device", "")
         self.upload = self.device / "firmware" / upload
         self.control = self.root / ".tdxfs"
+        self.remaining_file = traits.get("remaining", "num_remaining_updates")
         self.saved_trace = None
 
     # Mount and unmount.
@@ -122,7 +122,7 @@ class Machine:
             raise
 
     def remaining(self):
-        return int(read(self.device / "num_remaining_updates"))
+        return int(read(self.device / self.remaining_file))
 
     def lines(self, file):
         """The key=value lines of a control file."""
@@ -223,18 +223,18 @@ class Machine:
         if self.keeper:
             book["measurement"] = self.make_keeper()
 
-    # Images.
 
-    def make_images(self, generator):
-        """Forged images of several versions, each of another size."""
-        self.images = []
-        for version in ("1.5.28", "1.5.29", "1.5.31", "1.5.34", "1.5.40"):
-            path = self.directory / "images" / version
-            done = run([self.tdxfs, "image", "forge", "--version", version, "--format", self.format, "--pages",
-                        generator.randrange(102, 147), "-o", path])
-            if done.returncode != 0:
-                raise Lost(f"no image {version}: {done.stderr.strip()}")
-            self.images.append(Image(version, path))
+def make_images(tdxfs, work, format, generator):
+    """Forged images of several versions, each of another size."""
+    images = []
+    for version in ("1.5.28", "1.5.29", "1.5.31", "1.5.34", "1.5.40"):
+        path = work / f"{version}-{format}.blob"
+        done = run([tdxfs, "image", "forge", "--version", version, "--format", format, "--pages",
+                    generator.randrange(102, 147), "-o", path])
+        if done.returncode != 0:
+            raise Lost(f"no image {version}: {done.stderr.strip()}")
+        images.append(Image(version, path))
+    return images
 
 
 class Image:

@@ -21,7 +21,7 @@ import traceback
 
 import clients
 from clients import check_form, read_bytes
-from machines import UPDATES, Lost, Machine, Stopped, daemons, generator, read
+from machines import UPDATES, Lost, Machine, Stopped, daemons, generator, make_images, read
 
 READERS = ["read_attribute", "read_attribute", "read_control", "walk", "poll"]
 UPDATERS = ["update_shell", "update_odd_writes", "update_sendfile", "update_dd", "upload_given_up"]
@@ -52,7 +52,7 @@ def make_machines(tdxfs, work):
         Machine(tdxfs, work, "killed", f"lps=2,{updates}", READERS + UPDATERS[:3] + [
             "remount_killed", "td_life", "die_holding"], keeper=True, killed=True),
         Machine(tdxfs, work, "everybody", f"abi=v7,lps=4,{updates}", READERS + ["upload_anyhow"] * 5 + ["td_life", "die_holding"],
-            chaos=True, faults=True),
+            remaining="seamldr/num_remaining_updates", chaos=True, faults=True),
         Machine(tdxfs, work, "test_firmware", "device=test_firmware", READERS[:4] + ["test_firmware"] * 3, tdx=False, faults=True),
         Machine(tdxfs, work, "others", ROTATION[0], READERS, tdx=False, faults=True),
     ]
@@ -274,8 +274,9 @@ class Soak:
 
     def run(self):
         random = generator(self.seed)
+        images = {form: make_images(self.machines[0].tdxfs, self.work, form, random) for form in ("0x100", "0x200")}
         for machine in self.machines:
-            machine.make_images(random)
+            machine.images = images[machine.format]
             machine.mount()
             if machine.has_tdx and not machine.is_chaotic:
                 machine.open_book()
