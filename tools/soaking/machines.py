@@ -93,7 +93,13 @@ class Machine:
                 if line.split(" ")[1] == str(self.root)]
 
     def await_end(self, pid):
-        self.wait(lambda: not pathlib.Path(f"/proc/{pid}").exists(), f"daemon {pid} did not end")
+        def has_ended():
+            try:
+                # Whoever has adopted it may be slow to take note of its end.
+                return pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] in "ZX"
+            except OSError:
+                return True
+        self.wait(has_ended, f"daemon {pid} did not end")
 
     def wait(self, condition, failure, seconds=PATIENCE):
         deadline = time.monotonic() + seconds
@@ -227,7 +233,7 @@ class Machine:
 def make_images(tdxfs, work, format, generator):
     """Forged images of several versions, each of another size."""
     images = []
-    for version in ("1.5.28", "1.5.29", "1.5.31", "1.5.34", "1.5.40"):
+    for version in ("1.5.28", "1.5.29", "1.5.30", "1.5.31", "1.5.32"):
         path = work / f"{version}-{format}.blob"
         done = run([tdxfs, "image", "forge", "--version", version, "--format", format, "--pages",
                     generator.randrange(102, 147), "-o", path])

@@ -81,8 +81,10 @@ class Do:
             self.kept[key] = make()
         return self.kept[key]
 
-    def tolerate(self, error, wanted):
+    def tolerate(self, error, wanted, path=None):
         if error.errno not in wanted:
+            if path:
+                raise Lost(f"{path}: {error}")
             raise error
         self.count(f"met {os.strerror(error.errno)}")
         self.pause(0.002)
@@ -240,7 +242,7 @@ class Soak:
             try:
                 check_form(Do(machine, None, None), path, read_bytes(path).decode(errors="replace"))
             except OSError as error:
-                wanted = clients.QUIET.get(name, set()) | {errno.EACCES}
+                wanted = clients.QUIET.get(name, set())
                 if machine.has_faults:
                     wanted |= clients.UNQUIET
                 if error.errno not in wanted:
