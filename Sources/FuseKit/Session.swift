@@ -37,6 +37,11 @@ public struct Session: ~Copyable, Sendable {
     try link.serve()
   }
 
+  /// From here on SIGTERM, SIGINT and SIGHUP wait until ``serve(stoppingOnSignals:)`` takes them, and again once it has
+  /// ended: else one that comes between mount(2) and then would leave a mount that nobody serves, and one that comes last would
+  /// cut short what is still to be done. To be called before any thread is made.
+  public static func holdStopSignals() { StopSignals.hold() }
+
   deinit { link.end() }
 }
 

@@ -23,6 +23,8 @@ final class SessionLink: @unchecked Sendable {
   private var hasStarted = false
   private var readDescriptor: Int32 = -1
   private var answerDescriptor: Int32 = -1
+  /// /dev/null, opened while descriptors can be had: the end must not fail for want of one.
+  private var nullDescriptor: Int32 = -1
   private var place: Place?
   @exclusivity(unchecked) private var isAgreed = false
 
@@ -53,7 +55,7 @@ final class SessionLink: @unchecked Sendable {
 
   deinit {
     if let session { fuse_session_destroy(session) }
-    for descriptor in [readDescriptor, answerDescriptor] where descriptor >= 0 { close(descriptor) }
+    for descriptor in [readDescriptor, answerDescriptor, nullDescriptor] where descriptor >= 0 { close(descriptor) }
   }
 
   static func from(_ userdata: UnsafeMutableRawPointer) -> SessionLink {
@@ -72,14 +74,21 @@ final class SessionLink: @unchecked Sendable {
   // MARK: Mount and unmount
 
   func mount(at path: String) throws(SessionError) {
+    try openNull()
     let (result, messages) = LibfuseMessages.during { fuse_session_mount(session, path) }
     guard result == 0 else { throw MountPoint.explain(path, messages) }
     place = .mounted(path: path, device: cfuse3_device(path))
     try use(fuse_session_fd(session))
   }
 
+  private func openNull() throws(SessionError) {
+    nullDescriptor = Glibc.open("/dev/null", O_RDWR | O_CLOEXEC)
+    guard nullDescriptor >= 0 else { throw .failed(reason: "/dev/null: \(Errno(rawValue: errno))") }
+  }
+
   /// Serves `descriptor` instead of a mount; libfuse owns it from now on.
   func connect(over descriptor: Int32) throws(SessionError) {
+    try openNull()
     place = .connected
     try use(descriptor)
   }
@@ -106,6 +115,8 @@ final class SessionLink: @unchecked Sendable {
     // Another filesystem may have been mounted at the path since; that one is left alone.
     case .mounted(let path, let device) where device == cfuse3_device(path):
       _ = LibfuseMessages.during { fuse_session_unmount(session) }
+      // A connection that was aborted (fusectl, umount -f) libfuse takes for a mount that has gone.
+      if device == cfuse3_device(path) { umount2(path, Int32(MNT_DETACH)) }
     case .mounted, .connected:
       silence(fuse_session_fd(session))
     }
@@ -115,11 +126,8 @@ final class SessionLink: @unchecked Sendable {
   }
 
   private func silence(_ descriptor: Int32) {
-    guard descriptor >= 0 else { return }
-    let null = Glibc.open("/dev/null", O_RDWR | O_CLOEXEC)
-    guard null >= 0 else { return }
-    _ = cfuse3_replace(null, descriptor)
-    close(null)
+    guard descriptor >= 0, nullDescriptor >= 0 else { return }
+    _ = cfuse3_replace(nullDescriptor, descriptor)
   }
 
   // MARK: Serve and stop
