@@ -28,34 +28,40 @@ struct MalformedSigstructTests {
   func everyBit(line: Line) throws {
     var install = try MalformedInstall(line)
     var count = CaseCount("sigstruct, every bit, loader \(line.rawValue)")
+    // Behind the fields the lines do not differ: there the second one gets one bit a byte.
+    let isThorough = line == .v1_5
     for bit in 0..<(2048 * 8) where !count.isHopeless {
+      if !isThorough, (1100...).contains(bit / 8) || (128..<900).contains(bit / 8), bit % 8 != bit / 8 % 8 { continue }
       Self.flip(bit, in: &install.sigstruct)
       let row = install.expected()?.row
       count.add("bit \(bit % 8) of byte \(bit / 8)", row: row, difference: install.difference())
     }
-    count.expect(atLeast: 16_384)
-    #expect(count.rows["A19"] == 384 * 8 && count.rows["A15"] == 32, "the key")
+    count.expect(atLeast: isThorough ? 16_384 : 4300)
+    #expect(count.rows["A19"] == 384 * (isThorough ? 8 : 1) && count.rows["A15"] == (isThorough ? 32 : 4), "the key")
   }
 
   @Test("every bit of the fields behind the key flipped, and signed again", arguments: Line.allCases)
   func everySignedBit(line: Line) throws {
     var install = try MalformedInstall(line)
     var count = CaseCount("sigstruct, signed again, loader \(line.rawValue)")
-    let bytes = Array(20..<24) + Array(900..<1036) + Array(2040..<2048)
+    let isThorough = line == .v1_5
+    let bytes = isThorough ? Array(20..<24) + Array(900..<1036) + Array(2040..<2048) : Array(940..<1032)
     for bit in bytes.flatMap({ byte in (0..<8).map { byte * 8 + $0 } }) where !count.isHopeless {
+      // Of SEAMHASH one bit a byte is enough.
+      if (900..<948).contains(bit / 8), bit % 8 != bit / 8 % 8 { continue }
       Self.flip(bit, in: &install.sigstruct)
       install.sign()
       let row = install.expected()?.row ?? "installed"
       count.add("bit \(bit % 8) of byte \(bit / 8)", row: row, difference: install.difference())
     }
-    count.expect(atLeast: 1184)
-    #expect(count.rows["B2"] == 384, "SEAMHASH")
+    count.expect(atLeast: isThorough ? 848 : 680)
+    #expect(count.rows["B2"] == (isThorough ? 48 : 8), "SEAMHASH")
     for row in ["installed", "A9", "A12", "A16", "A17", "A22", "A25", "A26", "A27", "A31"] {
       #expect(count.rows[row, default: 0] > 0, "\(row)")
     }
   }
 
-  @Test("every field at its edges, signed again, for LOAD and UPDATE", arguments: Line.allCases)
+  @Test("every field at its edges, signed again, for UPDATE, and for LOAD too", arguments: Line.allCases)
   func edges(line: Line) throws {
     var install = try MalformedInstall(line)
     let intact = install.sigstruct
@@ -77,7 +83,7 @@ struct MalformedSigstructTests {
       }
       // B1 takes six page tables more than A31 reckons with: the reference does not say which.
       for edge in edges.map({ $0 & all }).sorted() where edge != value && !count.isHopeless {
-        for scenario: UInt8 in [0, 1] {
+        for scenario: UInt8 in line == .v1_5 ? [0, 1] : [1] {
           MalformedInstall.put(edge, field.size, at: field.offset, in: &install.sigstruct)
           install.params[4] = scenario
           install.sign()
@@ -88,9 +94,9 @@ struct MalformedSigstructTests {
         }
       }
     }
-    count.expect(atLeast: 1000)
-    var rows = ["A9", "A10", "A11", "A12", "A13", "A14", "A16", "A17", "A18", "A20", "A22", "A23", "A24", "A25", "A26"]
-    rows += ["A27", "A28", "A31", "A33", "installed"] + (line == .v1_5 ? ["A21"] : [])
+    count.expect(atLeast: line == .v1_5 ? 1100 : 550)
+    var rows = ["A9", "A10", "A11", "A12", "A13", "A14", "A16", "A17", "A18", "A20", "A22", "A23", "A25", "A26"]
+    rows += ["A27", "A28", "A31", "A33", "installed"] + (line == .v1_5 ? ["A21", "A24"] : [])
     for row in rows { #expect(count.rows[row, default: 0] > 0, "\(row)") }
   }
 }

@@ -105,7 +105,8 @@ struct KernelImageModel {
       default: size - offset <= 496 * 4096 && offset - 4096 <= 4 * 4096
       }
     case .sigstruct: return offset - 4096 == 4096
-    case .alignment: return name == "v8" || name == "selector" ? offset % 4096 == 0 : offset % 4096 == 0 && size % 4096 == 0
+    case .alignment:
+      return name == "v8" || name == "selector" ? offset % 4096 == 0 : offset % 4096 == 0 && size % 4096 == 0
     }
   }
 
@@ -118,8 +119,7 @@ struct KernelImageModel {
     case "v1": return (0, (image.count - offset + 4095) / 4096)
     default:
       let hasVersionOne = ["v5", "v6", "v7", "v8", "selector"].contains(name)
-      let sigPages = min((offset - 4096) / 4096, 4)
-      return (hasVersionOne && sigPages > 1 ? 1 : 0, min((image.count - offset) / 4096, 496))
+      return (hasVersionOne && offset - 4096 > 4096 ? 1 : 0, min((image.count - offset) / 4096, 496))
     }
   }
 
