@@ -267,4 +267,66 @@ struct MalformedImageTests {
       "pairs of broken header fields", atLeast: bench.hasChecksum ? 225 : 400,
       rows: KernelImageModel.rows[name]?.filter { !unreached.contains($0) })
   }
+
+  /// Where in each list the kernel takes memory for SEAMLDR_PARAMS; 4.3 does not say it of v7.
+  enum Allocation { case first, afterSize, last }
+
+  @Test(
+    "no memory, and a broken image or no updates: the place of ENOMEM in each list decides",
+    arguments: KernelImageModel.names.filter { $0 != "v7" })
+  func withoutMemory(name: String) throws {
+    let bench = try Bench(name)
+    var host = bench.host
+    while host.pages.allocate() != nil {}
+    let place: Allocation =
+      switch name {
+      case "v8", "selector": .last
+      case "v10", "merged": .afterSize
+      default: .first
+      }
+    var cases = 0
+    func outcome(_ image: [UInt8], updates: UInt32 = 15) -> (errno: Errno?, isAllocation: Bool, error: String) {
+      bench.firmware.remainingUpdates = updates
+      var host = host
+      host.cachedInfo?.numRemainingUpdates = updates
+      var run = ModuleUpdate(image: image, host: host)
+      let record = run.run(host: &host, door: bench.firmware)
+      cases += 1
+      return (
+        record.errno, record.stage == .preflight(.allocation),
+        bench.profile.uploadError(for: record.errno)?.name.description ?? ""
+      )
+    }
+    // 3.4: ENOMEM is read-write-error from v3 to v7.
+    let error = ["v3", "v4", "v5", "v6"].contains(name) ? "read-write-error" : "firmware-invalid"
+    let changes: [(inout [UInt8]) -> Void] = [
+      { _ in }, { $0 = Array($0.prefix(2048)) }, { $0 = Array($0.prefix(4096)) }, { $0[0] = 7 }, { $0[1] = 7 },
+      { $0[4] ^= 1 }, { $0[8] ^= 1 }, { $0[11] ^= 1 }, { $0[12] ^= 2 }, { $0[16] ^= 1 }, { $0[20] = 1 },
+      { $0[4095] = 1 },
+      { $0.append(0) }, { $0.removeLast() }, { $0.removeLast(4096) },
+    ]
+    for change in changes {
+      var image = bench.intact
+      change(&image)
+      let row = bench.model.refusal(of: image)
+      let isBefore =
+        switch place {
+        case .first: false
+        case .afterSize: row == .size
+        case .last: row != nil
+        }
+      let found = outcome(image)
+      if isBefore {
+        #expect(found.errno == .invalidArgument && !found.isAllocation, "\(name), \(cases): \(found)")
+      } else {
+        #expect(found.errno == .noMemory && found.isAllocation && found.error == error, "\(name), \(cases): \(found)")
+      }
+    }
+    // ENOSPC comes before ENOMEM in v2 to v4. In v1 memory for the new metadata is taken before (RFC 18/20, 19/20), and nobody
+    // counts updates from v5 on.
+    let found = outcome(bench.intact, updates: 0)
+    #expect(found.errno == (["v2", "v3", "v4"].contains(name) ? .noSpace : .noMemory), "\(name): \(found)")
+    print("malformed inputs: images without memory, kernel \(name): \(cases) cases")
+    #expect(cases == 16)
+  }
 }

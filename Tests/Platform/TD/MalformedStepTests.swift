@@ -146,4 +146,72 @@ struct MalformedStepTests {
     print("malformed inputs: numbers of TD steps: \(cases) cases")
     #expect(cases >= 850)
   }
+
+  /// What has to be refused, whatever state the TD is in: README's limits, and what no machine of 2 LPs has.
+  static let impossible: [String] =
+    [
+      "vcpu count=18446744073709551615", "vcpu lp=2", "vcpu lp=1024", "vcpu lp=18446744073709551615", "enter vcpu=1",
+      "enter vcpu=576",
+      "enter vcpu=18446744073709551615", "enter lp=2", "enter lp=9223372036854775808", "flush vcpu=7", "halt vcpu=9",
+      "info vcpu=65536",
+      "rtmr index=4 data=00", "rtmr index=18446744073709551615 data=00", "rtmr index=0", "rtmr data=0 index=0",
+      "rtmr data=zz index=0",
+      "rtmr index=0 data=" + String(repeating: "00", count: 49), "extend chunks=0x8000000000000000",
+      "add-page pattern=256",
+      "add-page pattern=x", "add-page source=0", "add-page count=1048577", "add count=18446744073709551615",
+      "aug count=18446744073709551615", "add-page pattern=1 source=0", "write gpa=0x1000", "write data=00",
+      "write gpa=0x1000 data=0",
+      "prebind", "prebind hash=00", "prebind hash=" + String(repeating: "00", count: 47), "prebind hash=xyz",
+      "bind service=nobody",
+      "migrate", "migrate to=nobody", "migrate to=a", "rd", "rd field=x", "init max_vcpus=65536",
+      "init mrconfigid=0",
+      "init mrowner=" + String(repeating: "00", count: 49), "image", "image pages=1",
+    ]
+
+  @Test(
+    "operands at their borders, in every state of a TD: done or refused with its errno, never more than that",
+    arguments: ["open", "running"])
+  func borders(state: String) throws {
+    let bench = try Bench(["lps": "2", "memory": "1"])
+    let td = try BenchTD(on: bench.machine)
+    try td.step("vcpu", "add")
+    if state == "running" { try td.step("finalize", "enter") }
+    var cases = 0
+    let errnos: Set<Errno> = [.invalidArgument, .resourceBusy, .noMemory, .ioError, .noSuchFileOrDirectory, .noSpace]
+    func check(_ text: String, mustFail: Bool) -> Bool {
+      cases += 1
+      guard let refusal = td.refusal(of: text) else {
+        if mustFail { Issue.record("\(state), \(text.prefix(60)): is done") }
+        return !mustFail
+      }
+      let isOneLine = refusal.reason.unicodeScalars.allSatisfy { $0.value >= 0x20 && $0.value != 0x7F }
+      let isRight = errnos.contains(refusal.errno) && isOneLine && refusal.reason.hasPrefix("td/a/step: ")
+      if !isRight { Issue.record("\(state), \(text.prefix(60)): \(refusal.errno) \(refusal.reason.prefix(200))") }
+      return isRight
+    }
+    for text in Self.impossible { guard check(text, mustFail: true) else { return } }
+    // Addresses: unaligned, shared, beyond 48 and 52 bits, at the end of 64.
+    let addresses: [UInt64] = [
+      1, 0xFFF, 0x1001, 1 << 47, 1 << 48, 1 << 51, 1 << 52, 1 << 63, .max - 0xFFF, .max,
+    ]
+    for word in ["add-page", "add", "extend", "aug", "block", "unblock", "remove", "zap", "accept", "read"] {
+      for address in addresses {
+        for rest in ["", " count=2", " count=0"]
+        where !rest.isEmpty == (Self.words[word]?.contains("count") ?? false) || rest.isEmpty {
+          // A guest that reads at a bad address is a story of its own.
+          let mustFail = word != "read" && word != "accept" && rest != " count=0"
+          guard check("\(word) gpa=0x\(String(address, radix: 16))\(rest)", mustFail: mustFail) else { return }
+        }
+      }
+    }
+    for field in addresses + [0, 0x9110_0003_0000_0009] {
+      guard check("rd field=0x\(String(field, radix: 16))", mustFail: false) else { return }
+      guard check("vmcall leaf=0x\(String(field, radix: 16))", mustFail: state == "open") else { return }
+    }
+    // The machine is none the worse for it.
+    #expect(bench.status("sys_state") == "SYS_READY")
+    #expect(try bench.update(to: Images.forge("1.5.28")) == (state == "open" ? "transferring:device-busy\n" : ""))
+    print("malformed inputs: borders of TD steps, \(state): \(cases) cases")
+    #expect(cases >= 250)
+  }
 }
