@@ -20,9 +20,10 @@ final class SessionLink: @unchecked Sendable {
   private let lock = Lock()
   private var servingThread: pthread_t?
   private var isStopped = false
-  private var hasStarted = false
-  private var readDescriptor: Int32 = -1
-  private var answerDescriptor: Int32 = -1
+  @exclusivity(unchecked) private var hasStarted = false
+  @exclusivity(unchecked) private var readDescriptor: Int32 = -1
+  @exclusivity(unchecked) private var answerDescriptor: Int32 = -1
+  private let direct = DirectAnswers()
   private var mounted: (path: String, device: Int64)?
   @exclusivity(unchecked) private var isAgreed = false
 
@@ -141,9 +142,15 @@ final class SessionLink: @unchecked Sendable {
     filesystem?.start(Notifier(link: self))
   }
 
+  /// The next message that is libfuse's to answer.
   @inline(__always)
   func read(_ buffer: UnsafeMutableRawPointer?, _ size: Int) -> Int {
-    cfuse3_read(readDescriptor, buffer, size)
+    while true {
+      let count = cfuse3_read(readDescriptor, buffer, size)
+      guard count > 0, hasStarted, let filesystem,
+        direct.give(UnsafeRawBufferPointer(start: buffer, count: count), filesystem, to: answerDescriptor)
+      else { return count }
+    }
   }
 
   @inline(__always)

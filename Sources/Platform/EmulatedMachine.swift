@@ -32,7 +32,7 @@ public final class EmulatedMachine: @unchecked Sendable {
 
   let clock: any MachineClock
   /// What the trace says of a read of `seamldr_version`, and of `num_remaining_updates`.
-  let versionRead, remainingRead: String?
+  let versionRead, remainingRead: Trace.Note?
   let signers: TrustedSigners
   let release: ModuleRelease
   let lock = Lock()

@@ -58,6 +58,8 @@ public final class Silicon: SEAMCALLDoor {
   var stage: FaultPlan.Stage?
   /// Nothing goes wrong and nobody is told: for looks at the machine that are no calls of its kernel.
   var isUnobserved = false
+  /// When the next call begins, where its maker has just read the clock.
+  var presetBegin: UInt64?
   private let faults: Guarded<FaultTable>
   private let clock: any MachineClock
 
@@ -86,7 +88,8 @@ public final class Silicon: SEAMCALLDoor {
   /// Executes SEAMCALL on the logical processor `lp`.
   public func seamcall(_ registers: Registers, on lp: Int) -> SEAMCALLResult {
     if isUnobserved { return execute(registers, on: lp) }
-    let begin = clock.microseconds()
+    let begin = presetBegin ?? clock.microseconds()
+    presetBegin = nil
     let leaf = Leaf(rax: registers.rax)
     let (actions, hasPlans) = faults.withLock { table in
       (table.actions(at: .call(FaultCall(leaf: leaf, lp: lp, stage: stage))), !table.entries.isEmpty)
