@@ -40,7 +40,7 @@ public final class EmulatedMachine: @unchecked Sendable {
   let worker = Worker()
   let frozen = Guarded<FrozenView?>(nil)
   /// The fault plans. A lock of its own, inside all others.
-  let faults = Guarded(FaultTable())
+  let faults = FaultPlans()
   /// Whether ``frozen`` holds something, for the many looks at it that find nothing.
   let isFrozen = Atomic(false)
 

@@ -60,12 +60,12 @@ public final class Silicon: SEAMCALLDoor {
   var isUnobserved = false
   /// When the next call begins, where its maker has just read the clock.
   var presetBegin: UInt64?
-  private let faults: Guarded<FaultTable>
+  private let faults: FaultPlans
   private let clock: any MachineClock
 
   /// Silicon in the state `state`, at whose door the plans of `faults` act, and whose calls take the time of `clock`.
   public init(
-    _ state: SiliconState, faults: Guarded<FaultTable> = Guarded(FaultTable()),
+    _ state: SiliconState, faults: FaultPlans = FaultPlans(),
     clock: any MachineClock = MonotonicClock()
   ) {
     machine = state.machine
@@ -91,9 +91,9 @@ public final class Silicon: SEAMCALLDoor {
     let begin = presetBegin ?? clock.microseconds()
     presetBegin = nil
     let leaf = Leaf(rax: registers.rax)
-    let (actions, hasPlans) = faults.withLock { table in
-      (table.actions(at: .call(FaultCall(leaf: leaf, lp: lp, stage: stage))), !table.entries.isEmpty)
-    }
+    let hasPlans = !faults.areNone
+    let actions =
+      hasPlans ? faults.withLock { $0.actions(at: .call(FaultCall(leaf: leaf, lp: lp, stage: stage))) } : []
     let result = actions.isEmpty ? execute(registers, on: lp) : execute(registers, on: lp, with: actions)
     clock.spend(leaf.virtualDuration)
     if hasPlans { faults.withLock { $0.ended(leaf, isSuccess: result.linuxStatus == 0) } }

@@ -48,6 +48,12 @@ public struct KernelLog: Sendable {
     /// Level, time and number of the text of one record after the other, packed.
     var packed = Packer()
     var count = 0
+
+    /// Nothing follows: gives up the room that is for more.
+    mutating func close() {
+      texts.close()
+      packed = Packer(packed.bytes.withUnsafeBytes { Array($0) })
+    }
   }
 
   /// Thousands of small strings would be larger, and would leave holes all over the heap.
@@ -78,7 +84,7 @@ public struct KernelLog: Sendable {
     blocks[last].packed.append(number)
     blocks[last].count += 1
     count += 1
-    if blocks[last].count >= Block.capacity { blocks[last].texts.close() }
+    if blocks[last].count >= Block.capacity { blocks[last].close() }
   }
 
   /// The records that are still there, oldest first.

@@ -44,7 +44,7 @@ public struct RepeatedTexts: Sendable {
   /// Gives up what finds texts again and the room for more of them.
   public mutating func close() {
     notes = []
-    packed = Packer(Array(packed.bytes[...]))
+    packed = Packer(packed.bytes.withUnsafeBytes { Array($0) })
   }
 
   /// All texts by their numbers.

@@ -33,8 +33,11 @@ struct PackedBytes: Sendable {
     for index in 0..<Registers.packedCount where values[index] != old[index] { append(values[index]) }
   }
 
-  /// Takes room for `count` bytes.
-  mutating func reserve(_ count: Int) { bytes.reserveCapacity(count) }
+  /// Forgets all bytes and keeps their room.
+  mutating func removeAll() { bytes.removeAll(keepingCapacity: true) }
+
+  /// The same bytes, without room for more.
+  var compact: PackedBytes { PackedBytes(bytes: bytes.withUnsafeBytes { Array($0) }) }
 }
 
 extension Unpacker {

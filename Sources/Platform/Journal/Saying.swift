@@ -94,41 +94,67 @@ extension PackedBytes {
   }
 }
 
-/// The sayings of a chunk that came last, to be found again without a search: each has one place where it can be, and takes
-/// it from the one before.
+/// The sayings of the chunk that grows, to be found again without a search: each can be in a few places of a table.
 struct KnownSayings: Sendable {
-  private static let places = 64
-  private var calls: [(call: Saying.Call, number: UInt64)?] = []
-  private var notes: [(note: Trace.Note, number: UInt64)?] = []
+  private struct Table<Key: Equatable & Sendable>: Sendable {
+    private struct Place: Sendable {
+      var key: Key
+      var number: UInt64
+      /// Of which chunk it is.
+      var chunk: UInt32
+    }
 
-  func number(of call: Saying.Call) -> UInt64? {
-    guard !calls.isEmpty, let known = calls[Self.place(of: call)], known.call == call else { return nil }
-    return known.number
+    private static var places: Int { 64 }
+    /// Places in which a key can be.
+    private static var ways: Int { 4 }
+
+    private var entries: [Place?] = []
+
+    @inline(__always)
+    func number(of key: Key, at mix: UInt64, in chunk: UInt32) -> UInt64? {
+      guard !entries.isEmpty else { return nil }
+      let first = Self.first(mix)
+      for index in first..<(first + Self.ways) {
+        if let entry = entries[index], entry.chunk == chunk, entry.key == key { return entry.number }
+      }
+      return nil
+    }
+
+    mutating func learn(_ key: Key, _ number: UInt64, at mix: UInt64, in chunk: UInt32) {
+      if entries.isEmpty { entries = Array(repeating: nil, count: Self.places) }
+      let first = Self.first(mix)
+      let free = (first..<(first + Self.ways)).first { entries[$0]?.chunk != chunk }
+      // Where all are taken, one after the other gives way.
+      let index = free ?? first + Int(truncatingIfNeeded: number) & (Self.ways - 1)
+      entries[index] = Place(key: key, number: number, chunk: chunk)
+    }
+
+    private static func first(_ mix: UInt64) -> Int {
+      Int((mix &* 0x9E37_79B9_7F4A_7C15) >> 58) & ~(ways - 1)
+    }
   }
 
-  func number(of note: Trace.Note) -> UInt64? {
-    guard !notes.isEmpty, let known = notes[Self.place(of: note)], known.note == note else { return nil }
-    return known.number
+  private var calls = Table<Saying.Call>()
+  private var notes = Table<Trace.Note>()
+  private var chunk: UInt32 = 1
+
+  /// Another chunk begins, in which nothing is known.
+  mutating func forgetAll() { chunk &+= 1 }
+
+  func number(of call: Saying.Call) -> UInt64? { calls.number(of: call, at: call.mix, in: chunk) }
+
+  func number(of note: Trace.Note) -> UInt64? { notes.number(of: note, at: note.mix, in: chunk) }
+
+  mutating func learn(_ call: Saying.Call, _ number: UInt64) { calls.learn(call, number, at: call.mix, in: chunk) }
+
+  mutating func learn(_ note: Trace.Note, _ number: UInt64) { notes.learn(note, number, at: note.mix, in: chunk) }
+}
+
+extension Saying.Call {
+  /// Tells most calls apart.
+  fileprivate var mix: UInt64 {
+    let mix = input.rax ^ (input.rcx &* 3) ^ (input.rdx &* 5) ^ (input.r8 &* 7)
+    guard case .returned(let output) = result else { return mix }
+    return mix ^ (output.rax >> 32)
   }
-
-  mutating func learn(_ call: Saying.Call, _ number: UInt64) {
-    if calls.isEmpty { calls = Array(repeating: nil, count: Self.places) }
-    calls[Self.place(of: call)] = (call, number)
-  }
-
-  mutating func learn(_ note: Trace.Note, _ number: UInt64) {
-    if notes.isEmpty { notes = Array(repeating: nil, count: Self.places) }
-    notes[Self.place(of: note)] = (note, number)
-  }
-
-  private static func place(of call: Saying.Call) -> Int {
-    let input = call.input
-    var mix = input.rax ^ input.rcx &* 3 ^ input.rdx &* 5 ^ input.r8 &* 7
-    if case .returned(let output) = call.result { mix ^= output.rax >> 32 }
-    return place(mix)
-  }
-
-  private static func place(of note: Trace.Note) -> Int { place(note.mix) }
-
-  private static func place(_ mix: UInt64) -> Int { Int((mix &* 0x9E37_79B9_7F4A_7C15) >> 58) }
 }

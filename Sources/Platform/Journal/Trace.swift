@@ -43,7 +43,11 @@ public struct Trace: Sendable {
     var isOpen = true
   }
 
-  private var chunks: Deque<TraceChunk> = []
+  /// The chunks that are full.
+  private var full: Deque<TraceChunk> = []
+  /// The one that grows.
+  private var last = TraceChunk()
+  private var known = KnownSayings()
   /// Records of the first chunk that are not shown any more.
   private var skipped = 0
   /// Records of all chunks.
@@ -55,17 +59,21 @@ public struct Trace: Sendable {
   /// A trace of nothing.
   public init() {}
 
+  private var chunks: [TraceChunk] { Array(full) + (last.count > 0 ? [last] : []) }
+
   /// Records that are there.
   public var count: Int { stored - skipped + (dataRun == nil ? 0 : 1) }
 
   /// Bytes that the records take.
-  public var packedSize: Int { chunks.reduce(0) { $0 + $1.size } }
+  public var packedSize: Int { full.reduce(last.size) { $0 + $1.size } }
 
   // MARK: Appending
 
   /// Appends the SEAMCALL `record`, which began at `time` after power-on.
   public mutating func append(_ record: SEAMCALLRecord, time: UInt64) {
-    append { $0.append(record, time: time) }
+    closeDataRun()
+    last.append(record, time: time, &known)
+    appended()
   }
 
   /// Appends an event of `kind` at `time`.
@@ -87,7 +95,9 @@ public struct Trace: Sendable {
 
   /// Appends an event whose text was made by ``rendered(_:_:)``, at `time`.
   mutating func note(_ note: Note, time: UInt64) {
-    append { $0.append(note, time: time) }
+    closeDataRun()
+    last.append(note, time: time, &known)
+    appended()
   }
 
   /// Appends a write of `count` bytes at `offset` of the binary attribute `file`. Writes that follow each other, all of the
@@ -104,8 +114,12 @@ public struct Trace: Sendable {
     dataRun = DataRun(time: time, file: file, offset: offset, bytes: count, chunk: count)
   }
 
-  @inline(never)
   private mutating func closeDataRun() {
+    guard dataRun != nil else { return }
+    writeDataRun()
+  }
+
+  private mutating func writeDataRun() {
     guard let run = dataRun else { return }
     dataRun = nil
     total -= 1
@@ -119,22 +133,18 @@ public struct Trace: Sendable {
     ]
   }
 
-  @inline(__always)
-  private mutating func append(_ add: (inout TraceChunk) -> Void) {
-    if dataRun != nil { closeDataRun() }
-    if chunks.isEmpty { chunks.append(TraceChunk()) }
-    let last = chunks.count - 1
-    add(&chunks[last])
-    if chunks[last].isFull {
-      chunks[last].close()
-      chunks.append(TraceChunk())
-    }
+  private mutating func appended() {
     stored += 1
     total += 1
+    if last.isFull {
+      full.append(last.compact)
+      last.removeAll()
+      known.forgetAll()
+    }
     guard count > Self.capacity else { return }
     skipped += 1
-    if let first = chunks.first, skipped >= first.count {
-      chunks.removeFirst()
+    if let first = full.first, skipped >= first.count {
+      full.removeFirst()
       stored -= first.count
       skipped = 0
     }
@@ -180,7 +190,7 @@ extension Trace: Codable {
   /// The packed records, chunk by chunk.
   public func encode(to encoder: any Encoder) throws {
     var container = encoder.container(keyedBy: Key.self)
-    try container.encode(chunks.filter { $0.count > 0 }.map(\.archived), forKey: .chunks)
+    try container.encode(chunks.map(\.archived), forKey: .chunks)
     try container.encode(skipped, forKey: .skipped)
     try container.encode(dataRun, forKey: .dataRun)
     try container.encode(total, forKey: .total)
@@ -190,15 +200,21 @@ extension Trace: Codable {
   public init(from decoder: any Decoder) throws {
     self.init()
     let container = try decoder.container(keyedBy: Key.self)
-    for archived in try container.decode([TraceChunk.Archived].self, forKey: .chunks) {
-      let chunk = try TraceChunk(archived)
-      chunks.append(chunk)
+    let archived = try container.decode([TraceChunk.Archived].self, forKey: .chunks)
+    for (index, one) in archived.enumerated() {
+      let chunk = try TraceChunk(one, &known)
       stored += chunk.count
+      if chunk.isFull {
+        full.append(chunk)
+        known.forgetAll()
+      } else {
+        try ArchiveCheck.require(index == archived.count - 1, "a chunk of the trace is not full")
+        last = chunk
+      }
     }
     skipped = try container.decode(Int.self, forKey: .skipped)
     try ArchiveCheck.range(
-      skipped, 0...max(0, (chunks.first?.count ?? 1) - 1), "the records of the trace that are gone")
-    if chunks.last?.isFull == true { chunks.append(TraceChunk()) }
+      skipped, 0...max(0, (archived.first?.count ?? 1) - 1), "the records of the trace that are gone")
     dataRun = try container.decode(DataRun?.self, forKey: .dataRun)
     if let dataRun {
       try ArchiveCheck.range(dataRun.bytes, 0...Self.most, "the bytes of a run of writes")

@@ -14,41 +14,58 @@ struct TraceChunk: Sendable {
   private var sayingCount: UInt64 = 0
   private var records = PackedBytes()
   private var lastTime: UInt64 = 0
-  /// Sayings that may come again; only of the chunk that still grows.
-  private var known = KnownSayings()
   private(set) var count = 0
 
-  /// An empty chunk, with room for what most take: growing would leave holes in the heap.
-  init() {
-    records.reserve(6 * Self.capacity)
-    sayings.reserve(2048)
-  }
+  /// An empty chunk.
+  init() {}
 
   /// Bytes that it takes.
   var size: Int { sayings.bytes.count + records.bytes.count }
 
   var isFull: Bool { count >= Self.capacity }
 
-  /// Nothing follows: gives up the room that is for more.
-  mutating func close() {
-    known = KnownSayings()
-    sayings = PackedBytes(bytes: Array(sayings.bytes[...]))
-    records = PackedBytes(bytes: Array(records.bytes[...]))
+  /// A copy without room for more, so that a heap of them has no holes.
+  var compact: TraceChunk {
+    var copy = self
+    copy.sayings = sayings.compact
+    copy.records = records.compact
+    return copy
+  }
+
+  /// Empties the chunk, which keeps its room.
+  mutating func removeAll() {
+    sayings.removeAll()
+    records.removeAll()
+    sayingCount = 0
+    lastTime = 0
+    count = 0
   }
 
   // MARK: Appending
 
   /// Appends the SEAMCALL `record`, which began at `time`.
-  mutating func append(_ record: SEAMCALLRecord, time: UInt64) {
+  mutating func append(_ record: SEAMCALLRecord, time: UInt64, _ known: inout KnownSayings) {
     let call = Saying.Call(input: record.input, result: record.result, plans: record.plans)
-    begin(known.number(of: call) ?? say(call), time)
+    if let number = known.number(of: call) {
+      begin(number, time)
+    } else {
+      known.learn(call, sayingCount)
+      sayings.append(call)
+      begin(nextSaying(), time)
+    }
     records.append(UInt64(clamping: record.lp))
     records.append(record.duration)
   }
 
   /// Appends an event at `time`.
-  mutating func append(_ note: Trace.Note, time: UInt64) {
-    begin(known.number(of: note) ?? say(note), time)
+  mutating func append(_ note: Trace.Note, time: UInt64, _ known: inout KnownSayings) {
+    if let number = known.number(of: note) {
+      begin(number, time)
+    } else {
+      known.learn(note, sayingCount)
+      sayings.append(note)
+      begin(nextSaying(), time)
+    }
   }
 
   private mutating func begin(_ saying: UInt64, _ time: UInt64) {
@@ -60,19 +77,7 @@ struct TraceChunk: Sendable {
     count += 1
   }
 
-  private mutating func say(_ call: Saying.Call) -> UInt64 {
-    sayings.append(call)
-    known.learn(call, sayingCount)
-    return next()
-  }
-
-  private mutating func say(_ note: Trace.Note) -> UInt64 {
-    sayings.append(note)
-    known.learn(note, sayingCount)
-    return next()
-  }
-
-  private mutating func next() -> UInt64 {
+  private mutating func nextSaying() -> UInt64 {
     defer { sayingCount += 1 }
     return sayingCount
   }
@@ -117,8 +122,10 @@ struct TraceChunk: Sendable {
     var count: Int
   }
 
-  /// The chunk that was archived, of which nothing is believed. It goes on as the one that was archived would.
-  init(_ archived: Archived) throws(ArchiveError) {
+  /// The chunk that was archived, of which nothing is believed. With what is then known it goes on as the one that was
+  /// archived would.
+  init(_ archived: Archived, _ known: inout KnownSayings) throws(ArchiveError) {
+    known.forgetAll()
     try ArchiveCheck.range(archived.count, 1...Self.capacity, "the records of a chunk of the trace")
     sayings = PackedBytes(bytes: archived.sayings)
     records = PackedBytes(bytes: archived.records)
@@ -141,7 +148,6 @@ struct TraceChunk: Sendable {
       _ = try reader.number()
     }
     try ArchiveCheck.require(reader.isAtEnd, "more records than a chunk of the trace has")
-    if isFull { close() }
   }
 }
 
