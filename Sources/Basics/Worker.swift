@@ -3,7 +3,8 @@
 #endif
 
 /// One thread that runs what is scheduled, in order, as the kernel's `system_long_wq` does for one device. The thread is
-/// started by the first job, so after the daemon has gone into the background, and sleeps when idle.
+/// started by the first job, so after the daemon has gone into the background, and ends when there was nothing to do for a
+/// second: system calls of a process with one thread are faster.
 public final class Worker: Sendable {
   private final class Shared: @unchecked Sendable {
     let lock = Lock()
@@ -14,6 +15,8 @@ public final class Worker: Sendable {
   }
 
   private let shared = Shared()
+
+  private static let patience = 1
 
   /// A worker without thread.
   public init() {}
@@ -59,8 +62,11 @@ public final class Worker: Sendable {
   private static func serve(_ shared: Shared) {
     while true {
       shared.lock.lock()
-      while shared.jobs.isEmpty, !shared.isStopping { shared.lock.wait() }
+      while shared.jobs.isEmpty, !shared.isStopping {
+        guard shared.lock.wait(seconds: patience) else { break }
+      }
       let mustEnd = shared.jobs.isEmpty
+      if mustEnd { shared.isStarted = false }
       shared.lock.unlock()
       if mustEnd { return }
       _ = runNext(shared)

@@ -1,6 +1,7 @@
 import Basics
 import CFuse3
 import Glibc
+import Synchronization
 import SystemPackage
 
 /// libfuse's session and what its callbacks need. Everybody who may still call libfuse holds a reference (requests,
@@ -11,7 +12,7 @@ import SystemPackage
 /// of the file, and an answer that comes too late goes nowhere instead of into a file that got the number meanwhile.
 final class SessionLink: @unchecked Sendable {
   /// libfuse's session; its functions accept nil.
-  private(set) var session: OpaquePointer?
+  @exclusivity(unchecked) private(set) var session: OpaquePointer?
   /// The filesystem while it is mounted. Only written before the first request and after the last.
   @exclusivity(unchecked) private(set) var filesystem: (any FuseFilesystem)?
 
@@ -23,6 +24,9 @@ final class SessionLink: @unchecked Sendable {
   @exclusivity(unchecked) private var hasStarted = false
   @exclusivity(unchecked) private var readDescriptor: Int32 = -1
   @exclusivity(unchecked) private var answerDescriptor: Int32 = -1
+  /// Takes the place of the connection when the session is stopped.
+  @exclusivity(unchecked) private var nullDescriptor: Int32 = -1
+  private let wasSignalled = Atomic(false)
   private let direct = DirectAnswers()
   private var mounted: (path: String, device: Int64)?
   @exclusivity(unchecked) private var isAgreed = false
@@ -46,7 +50,7 @@ final class SessionLink: @unchecked Sendable {
 
   deinit {
     if let session { fuse_session_destroy(session) }
-    for descriptor in [readDescriptor, answerDescriptor] where descriptor >= 0 { close(descriptor) }
+    for descriptor in [readDescriptor, answerDescriptor, nullDescriptor] where descriptor >= 0 { close(descriptor) }
   }
 
   static func from(_ userdata: UnsafeMutableRawPointer) -> SessionLink {
@@ -71,8 +75,10 @@ final class SessionLink: @unchecked Sendable {
     let descriptor = fuse_session_fd(session)
     readDescriptor = fcntl(descriptor, F_DUPFD_CLOEXEC, 3)
     answerDescriptor = fcntl(descriptor, F_DUPFD_CLOEXEC, 3)
+    nullDescriptor = Glibc.open("/dev/null", O_RDWR | O_CLOEXEC)
     var transport = SessionTransport.make()
-    guard readDescriptor >= 0, answerDescriptor >= 0, fuse_session_custom_io(session, &transport, descriptor) == 0
+    guard readDescriptor >= 0, answerDescriptor >= 0, nullDescriptor >= 0,
+      fuse_session_custom_io(session, &transport, descriptor) == 0
     else {
       let reason = "no descriptor for the connection"
       end()
@@ -98,11 +104,8 @@ final class SessionLink: @unchecked Sendable {
   }
 
   private func silence(_ descriptor: Int32) {
-    guard descriptor >= 0 else { return }
-    let null = Glibc.open("/dev/null", O_RDWR | O_CLOEXEC)
-    guard null >= 0 else { return }
-    _ = cfuse3_replace(null, descriptor)
-    close(null)
+    guard descriptor >= 0, nullDescriptor >= 0 else { return }
+    _ = cfuse3_replace(nullDescriptor, descriptor)
   }
 
   // MARK: Serve and stop
@@ -118,7 +121,8 @@ final class SessionLink: @unchecked Sendable {
       servingThread = nil
       return isStopped
     }
-    if result < 0, !wasStopped { throw .connectionLost(Errno(rawValue: -result)) }
+    guard result < 0, !wasStopped, !wasSignalled.load(ordering: .acquiring) else { return }
+    throw .connectionLost(Errno(rawValue: -result))
   }
 
   /// Ends ``serve()``, now or before it begins. A thread before its read(2) meets the end of the file there, one inside
@@ -131,6 +135,14 @@ final class SessionLink: @unchecked Sendable {
       silence(readDescriptor)
       if let servingThread { pthread_kill(servingThread, WakeSignal.number) }
     }
+  }
+
+  /// The same for a signal handler, which may have interrupted anything: no lock, no memory, and it does not wake the
+  /// serving thread.
+  func stopFromSignalHandler() {
+    wasSignalled.store(true, ordering: .releasing)
+    fuse_session_exit(session)
+    silence(readDescriptor)
   }
 
   // MARK: Called by libfuse

@@ -56,6 +56,11 @@ public struct AttributeText: Sendable {
     bytes.append(contentsOf: source.prefix(Self.capacity - bytes.count))
   }
 
+  /// Appends one byte; behind ``capacity`` it is cut.
+  public mutating func append(byte: UInt8) {
+    if bytes.count < Self.capacity { bytes.append(byte) }
+  }
+
   /// Appends `number` in decimal, with zeros before it up to `width` digits (`%0*u`).
   public mutating func append(decimal number: UInt64, width: Int = 1) {
     let length = max(1, min(width, Self.capacity))

@@ -105,7 +105,7 @@ public final class Silicon: SEAMCALLDoor {
     observer?(
       SEAMCALLRecord(
         lp: lp, input: registers, result: result, begin: begin, duration: clock.microseconds() &- begin,
-        plans: actions.map(\.plan)))
+        plans: actions.isEmpty ? [] : actions.map(\.plan)))
     return result
   }
 

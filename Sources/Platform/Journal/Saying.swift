@@ -98,35 +98,42 @@ extension PackedBytes {
 struct KnownSayings: Sendable {
   private struct Table<Key: Equatable & Sendable>: Sendable {
     private struct Place: Sendable {
-      var key: Key
-      var number: UInt64
-      /// Of which chunk it is.
-      var chunk: UInt32
+      /// Tells most keys apart.
+      var mix: UInt64 = 0
+      var number: UInt64 = 0
+      /// Of which chunk it is; none has 0.
+      var chunk: UInt32 = 0
     }
 
-    private static var places: Int { 64 }
+    private static var count: Int { 64 }
     /// Places in which a key can be.
     private static var ways: Int { 4 }
 
-    private var entries: [Place?] = []
+    private var places: [Place] = []
+    /// Of each place that was ever taken.
+    private var keys: [Key?] = []
 
-    @inline(__always)
-    func number(of key: Key, at mix: UInt64, in chunk: UInt32) -> UInt64? {
-      guard !entries.isEmpty else { return nil }
+    func number(of key: Key, _ mix: UInt64, in chunk: UInt32) -> UInt64? {
+      guard !places.isEmpty else { return nil }
       let first = Self.first(mix)
-      for index in first..<(first + Self.ways) {
-        if let entry = entries[index], entry.chunk == chunk, entry.key == key { return entry.number }
+      for index in first..<(first + Self.ways) where places[index].mix == mix && places[index].chunk == chunk {
+        // Every SEAMCALL comes by here: keys are large, and are not copied.
+        if keys.withUnsafeBufferPointer({ $0[index] == key }) { return places[index].number }
       }
       return nil
     }
 
-    mutating func learn(_ key: Key, _ number: UInt64, at mix: UInt64, in chunk: UInt32) {
-      if entries.isEmpty { entries = Array(repeating: nil, count: Self.places) }
+    mutating func learn(_ key: Key, _ number: UInt64, _ mix: UInt64, in chunk: UInt32) {
+      if places.isEmpty {
+        places = Array(repeating: Place(), count: Self.count)
+        keys = Array(repeating: nil, count: Self.count)
+      }
       let first = Self.first(mix)
-      let free = (first..<(first + Self.ways)).first { entries[$0]?.chunk != chunk }
+      let free = (first..<(first + Self.ways)).first { places[$0].chunk != chunk }
       // Where all are taken, one after the other gives way.
       let index = free ?? first + Int(truncatingIfNeeded: number) & (Self.ways - 1)
-      entries[index] = Place(key: key, number: number, chunk: chunk)
+      places[index] = Place(mix: mix, number: number, chunk: chunk)
+      keys[index] = key
     }
 
     private static func first(_ mix: UInt64) -> Int {
@@ -139,15 +146,19 @@ struct KnownSayings: Sendable {
   private var chunk: UInt32 = 1
 
   /// Another chunk begins, in which nothing is known.
-  mutating func forgetAll() { chunk &+= 1 }
+  mutating func forgetAll() {
+    chunk &+= 1
+    // After four billion chunks.
+    if chunk == 0 { self = KnownSayings() }
+  }
 
-  func number(of call: Saying.Call) -> UInt64? { calls.number(of: call, at: call.mix, in: chunk) }
+  func number(of call: Saying.Call) -> UInt64? { calls.number(of: call, call.mix, in: chunk) }
 
-  func number(of note: Trace.Note) -> UInt64? { notes.number(of: note, at: note.mix, in: chunk) }
+  func number(of note: Trace.Note) -> UInt64? { notes.number(of: note, note.mix, in: chunk) }
 
-  mutating func learn(_ call: Saying.Call, _ number: UInt64) { calls.learn(call, number, at: call.mix, in: chunk) }
+  mutating func learn(_ call: Saying.Call, _ number: UInt64) { calls.learn(call, number, call.mix, in: chunk) }
 
-  mutating func learn(_ note: Trace.Note, _ number: UInt64) { notes.learn(note, number, at: note.mix, in: chunk) }
+  mutating func learn(_ note: Trace.Note, _ number: UInt64) { notes.learn(note, number, note.mix, in: chunk) }
 }
 
 extension Saying.Call {
