@@ -32,9 +32,9 @@ public struct Session: ~Copyable, Sendable {
   /// Then it is unmounted and `stop()` of the filesystem is called.
   public consuming func serve(stoppingOnSignals: Bool = false) throws(SessionError) {
     let link = self.link
-    let signals = stoppingOnSignals ? StopSignals { link.stop() } : nil
-    defer { signals?.remove() }
+    let signals = stoppingOnSignals ? StopSignals(link) : nil
     try link.serve()
+    _ = consume signals
   }
 
   /// From here on SIGTERM, SIGINT and SIGHUP wait until ``serve(stoppingOnSignals:)`` takes them, and again once it has

@@ -1,6 +1,7 @@
 import Basics
 import CFuse3
 import Glibc
+import Synchronization
 import SystemPackage
 
 /// libfuse's session and what its callbacks need. Everybody who may still call libfuse holds a reference (requests,
@@ -11,7 +12,7 @@ import SystemPackage
 /// of the file, and an answer that comes too late goes nowhere instead of into a file that got the number meanwhile.
 final class SessionLink: @unchecked Sendable {
   /// libfuse's session; its functions accept nil.
-  private(set) var session: OpaquePointer?
+  @exclusivity(unchecked) private(set) var session: OpaquePointer?
   /// The filesystem while it is mounted. Only written before the first request and after the last.
   @exclusivity(unchecked) private(set) var filesystem: (any FuseFilesystem)?
 
@@ -20,11 +21,14 @@ final class SessionLink: @unchecked Sendable {
   private let lock = Lock()
   private var servingThread: pthread_t?
   private var isStopped = false
-  private var hasStarted = false
-  private var readDescriptor: Int32 = -1
-  private var answerDescriptor: Int32 = -1
-  /// /dev/null, opened while descriptors can be had: the end must not fail for want of one.
-  private var nullDescriptor: Int32 = -1
+  @exclusivity(unchecked) private var hasStarted = false
+  @exclusivity(unchecked) private var readDescriptor: Int32 = -1
+  @exclusivity(unchecked) private var answerDescriptor: Int32 = -1
+  /// /dev/null, which takes the place of the connection when the session is stopped; opened while descriptors can be had,
+  /// because the end must not fail for want of one.
+  @exclusivity(unchecked) private var nullDescriptor: Int32 = -1
+  private let wasSignalled = Atomic(false)
+  private let direct = DirectAnswers()
   private var place: Place?
   @exclusivity(unchecked) private var isAgreed = false
 
@@ -97,7 +101,8 @@ final class SessionLink: @unchecked Sendable {
     readDescriptor = fcntl(descriptor, F_DUPFD_CLOEXEC, 3)
     answerDescriptor = fcntl(descriptor, F_DUPFD_CLOEXEC, 3)
     var transport = SessionTransport.make()
-    guard readDescriptor >= 0, answerDescriptor >= 0, fuse_session_custom_io(session, &transport, descriptor) == 0
+    guard readDescriptor >= 0, answerDescriptor >= 0, nullDescriptor >= 0,
+      fuse_session_custom_io(session, &transport, descriptor) == 0
     else {
       let reason = "no descriptor for the connection"
       end()
@@ -143,7 +148,8 @@ final class SessionLink: @unchecked Sendable {
       servingThread = nil
       return isStopped
     }
-    if result < 0, !wasStopped { throw .connectionLost(Errno(rawValue: -result)) }
+    guard result < 0, !wasStopped, !wasSignalled.load(ordering: .acquiring) else { return }
+    throw .connectionLost(Errno(rawValue: -result))
   }
 
   /// Ends ``serve()``, now or before it begins. A thread before its read(2) meets the end of the file there, one inside
@@ -158,6 +164,14 @@ final class SessionLink: @unchecked Sendable {
     }
   }
 
+  /// The same for a signal handler, which may have interrupted anything: no lock, no memory, and it does not wake the
+  /// serving thread.
+  func stopFromSignalHandler() {
+    wasSignalled.store(true, ordering: .releasing)
+    fuse_session_exit(session)
+    silence(readDescriptor)
+  }
+
   // MARK: Called by libfuse
 
   /// `init`: what is agreed with the kernel, and the filesystem's start.
@@ -167,9 +181,15 @@ final class SessionLink: @unchecked Sendable {
     filesystem?.start(Notifier(link: self))
   }
 
+  /// The next message that is libfuse's to answer.
   @inline(__always)
   func read(_ buffer: UnsafeMutableRawPointer?, _ size: Int) -> Int {
-    cfuse3_read(readDescriptor, buffer, size)
+    while true {
+      let count = cfuse3_read(readDescriptor, buffer, size)
+      guard count > 0, hasStarted, let filesystem,
+        direct.give(UnsafeRawBufferPointer(start: buffer, count: count), filesystem, to: answerDescriptor)
+      else { return count }
+    }
   }
 
   @inline(__always)

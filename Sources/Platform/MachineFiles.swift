@@ -63,7 +63,7 @@ public final class MachineFiles: Sendable {
       }
       extra
     }
-    tree.setJournal { [weak machine] operation in machine?.journal(operation) }
+    tree.setJournal { [machine] operation in machine.journal(operation) }
     machine.savedFiles = { [weak self] boot in self?.saved(boot: boot) }
     addDevice()
     machine.onPowerOn = { [weak self] in self?.renewDevice() }
