@@ -38,9 +38,15 @@ struct FaultFile: SnapshotFile {
   func content() throws(Errno) -> [UInt8] { Array((machine.faultPlan(name)?.text ?? "").utf8) }
 
   func store(_ bytes: [UInt8], by caller: Caller) throws(Errno) -> StoreOutcome {
-    try ControlWrite.perform(bytes, on: machine) { line throws(ControlError) in
-      try machine.setFault(name, to: line)
-      return .done
+    do throws(Errno) {
+      return try ControlWrite.perform(bytes, on: machine) { line throws(ControlError) in
+        try machine.setFault(name, to: line)
+        return .done
+      }
+    } catch {
+      // Bytes that are no text at all come to no plan.
+      machine.dropUnwrittenFault(name)
+      throw error
     }
   }
 }

@@ -102,8 +102,10 @@ extension Daemon {
 
     init(pipe: Int32) { self.pipe = pipe }
 
-    /// The mount is usable: leaves the working directory and the terminal, and lets the parent return.
-    public consuming func ready() {
+    /// The mount is usable: leaves the working directory and the terminal, and lets the parent return. False when the parent
+    /// has gone: somebody has stopped it, and nobody will be told of the mount.
+    @discardableResult
+    public consuming func ready() -> Bool {
       _ = chdir("/")
       let null = Glibc.open("/dev/null", O_RDWR)
       if null >= 0 {
@@ -112,21 +114,24 @@ extension Daemon {
       }
       let pipe = self.pipe
       discard self
-      Self.send([Self.readyByte], pipe)
+      return Self.send([Self.readyByte], pipe)
     }
 
     /// It failed; the parent gets `reason`, one line for the user.
     public consuming func failed(_ reason: String) {
       let pipe = self.pipe
       discard self
-      Self.send([Self.failedByte] + Array(reason.utf8), pipe)
+      _ = Self.send([Self.failedByte] + Array(reason.utf8), pipe)
     }
 
-    deinit { Self.send([Self.failedByte] + Array("the daemon gave up".utf8), pipe) }
+    deinit { _ = Self.send([Self.failedByte] + Array("the daemon gave up".utf8), pipe) }
 
-    private static func send(_ bytes: [UInt8], _ pipe: Int32) {
-      _ = write(pipe, bytes, bytes.count)
+    private static func send(_ bytes: [UInt8], _ pipe: Int32) -> Bool {
+      // A parent that has gone is no reason to be killed.
+      signal(SIGPIPE, SIG_IGN)
+      let count = write(pipe, bytes, bytes.count)
       close(pipe)
+      return count == bytes.count
     }
   }
 }

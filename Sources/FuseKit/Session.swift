@@ -14,6 +14,16 @@ public struct Session: ~Copyable, Sendable {
     self.link = link
   }
 
+  /// Serves `filesystem` to whoever holds the other end of `descriptor`, and speaks there as the kernel does behind
+  /// /dev/fuse: a message a read or write, INIT first. For tests, which so need no mount. The session owns `descriptor`.
+  package init(
+    serving filesystem: any FuseFilesystem, over descriptor: Int32, options: SessionOptions
+  ) throws(SessionError) {
+    let link = try SessionLink(filesystem: filesystem, options: options)
+    try link.connect(over: descriptor)
+    self.link = link
+  }
+
   /// What other threads may do with the session.
   public var control: SessionControl { SessionControl(link: link) }
 
@@ -26,6 +36,11 @@ public struct Session: ~Copyable, Sendable {
     defer { signals?.remove() }
     try link.serve()
   }
+
+  /// From here on SIGTERM, SIGINT and SIGHUP wait until ``serve(stoppingOnSignals:)`` takes them, and again once it has
+  /// ended: else one that comes between mount(2) and then would leave a mount that nobody serves, and one that comes last would
+  /// cut short what is still to be done. To be called before any thread is made.
+  public static func holdStopSignals() { StopSignals.hold() }
 
   deinit { link.end() }
 }

@@ -23,8 +23,18 @@ final class SessionLink: @unchecked Sendable {
   private var hasStarted = false
   private var readDescriptor: Int32 = -1
   private var answerDescriptor: Int32 = -1
-  private var mounted: (path: String, device: Int64)?
+  /// /dev/null, opened while descriptors can be had: the end must not fail for want of one.
+  private var nullDescriptor: Int32 = -1
+  private var place: Place?
   @exclusivity(unchecked) private var isAgreed = false
+
+  /// Where requests come from.
+  private enum Place {
+    /// From callers of what is mounted at a path, on a device of this number.
+    case mounted(path: String, device: Int64)
+    /// From whoever holds the other end of the descriptor.
+    case connected
+  }
 
   init(filesystem: any FuseFilesystem, options: SessionOptions) throws(SessionError) {
     self.filesystem = filesystem
@@ -45,7 +55,7 @@ final class SessionLink: @unchecked Sendable {
 
   deinit {
     if let session { fuse_session_destroy(session) }
-    for descriptor in [readDescriptor, answerDescriptor] where descriptor >= 0 { close(descriptor) }
+    for descriptor in [readDescriptor, answerDescriptor, nullDescriptor] where descriptor >= 0 { close(descriptor) }
   }
 
   static func from(_ userdata: UnsafeMutableRawPointer) -> SessionLink {
@@ -64,10 +74,26 @@ final class SessionLink: @unchecked Sendable {
   // MARK: Mount and unmount
 
   func mount(at path: String) throws(SessionError) {
+    try openNull()
     let (result, messages) = LibfuseMessages.during { fuse_session_mount(session, path) }
     guard result == 0 else { throw MountPoint.explain(path, messages) }
-    mounted = (path, cfuse3_device(path))
-    let descriptor = fuse_session_fd(session)
+    place = .mounted(path: path, device: cfuse3_device(path))
+    try use(fuse_session_fd(session))
+  }
+
+  private func openNull() throws(SessionError) {
+    nullDescriptor = Glibc.open("/dev/null", O_RDWR | O_CLOEXEC)
+    guard nullDescriptor >= 0 else { throw .failed(reason: "/dev/null: \(Errno(rawValue: errno))") }
+  }
+
+  /// Serves `descriptor` instead of a mount; libfuse owns it from now on.
+  func connect(over descriptor: Int32) throws(SessionError) {
+    try openNull()
+    place = .connected
+    try use(descriptor)
+  }
+
+  private func use(_ descriptor: Int32) throws(SessionError) {
     readDescriptor = fcntl(descriptor, F_DUPFD_CLOEXEC, 3)
     answerDescriptor = fcntl(descriptor, F_DUPFD_CLOEXEC, 3)
     var transport = SessionTransport.make()
@@ -81,14 +107,17 @@ final class SessionLink: @unchecked Sendable {
 
   /// Unmounts and lets the filesystem go. Requests without an answer are aborted by the kernel.
   func end() {
-    guard let mounted else { return }
-    self.mounted = nil
+    guard let place else { return }
+    self.place = nil
     silence(readDescriptor)
     silence(answerDescriptor)
+    switch place {
     // Another filesystem may have been mounted at the path since; that one is left alone.
-    if mounted.device == cfuse3_device(mounted.path) {
+    case .mounted(let path, let device) where device == cfuse3_device(path):
       _ = LibfuseMessages.during { fuse_session_unmount(session) }
-    } else {
+      // A connection that was aborted (fusectl, umount -f) libfuse takes for a mount that has gone.
+      if device == cfuse3_device(path) { umount2(path, Int32(MNT_DETACH)) }
+    case .mounted, .connected:
       silence(fuse_session_fd(session))
     }
     let filesystem = self.filesystem
@@ -97,11 +126,8 @@ final class SessionLink: @unchecked Sendable {
   }
 
   private func silence(_ descriptor: Int32) {
-    guard descriptor >= 0 else { return }
-    let null = Glibc.open("/dev/null", O_RDWR | O_CLOEXEC)
-    guard null >= 0 else { return }
-    _ = cfuse3_replace(null, descriptor)
-    close(null)
+    guard descriptor >= 0, nullDescriptor >= 0 else { return }
+    _ = cfuse3_replace(nullDescriptor, descriptor)
   }
 
   // MARK: Serve and stop

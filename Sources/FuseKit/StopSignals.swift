@@ -45,11 +45,16 @@ final class StopSignals: Sendable {
     }
   }
 
-  private static func unblock() {
+  /// Keeps the signals waiting for this thread and all that it makes, until they are installed.
+  static func hold() { changeMask(SIG_BLOCK) }
+
+  private static func unblock() { changeMask(SIG_UNBLOCK) }
+
+  private static func changeMask(_ how: Int32) {
     var signals = sigset_t()
     sigemptyset(&signals)
     for number in stopping { sigaddset(&signals, number) }
-    pthread_sigmask(SIG_UNBLOCK, &signals, nil)
+    pthread_sigmask(how, &signals, nil)
   }
 
   private static func replace(

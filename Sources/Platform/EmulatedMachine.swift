@@ -37,7 +37,7 @@ public final class EmulatedMachine: @unchecked Sendable {
   let release: ModuleRelease
   let lock = Lock()
   let idle = WaitQueue()
-  let worker = Worker()
+  package let worker = Worker()
   let frozen = Guarded<FrozenView?>(nil)
   /// The fault plans. A lock of its own, inside all others.
   let faults = Guarded(FaultTable())

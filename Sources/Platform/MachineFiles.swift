@@ -67,7 +67,9 @@ public final class MachineFiles: Sendable {
     machine.savedFiles = { [weak self] boot in self?.saved(boot: boot) }
     addDevice()
     machine.onPowerOn = { [weak self] in self?.renewDevice() }
-    machine.onWatch = { [tree, operations = machine.operations] isOn in tree.setWatcher(isOn ? operations : nil) }
+    machine.onWatch = { [weak tree, operations = machine.operations] isOn in
+      tree?.setWatcher(isOn ? operations : nil)
+    }
   }
 
   /// Whether no upload runs.

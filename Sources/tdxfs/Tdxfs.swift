@@ -25,10 +25,12 @@ struct Tdxfs: ParsableCommand {
 
   static func main() {
     signal(SIGPIPE, SIG_IGN)
+    Output.occupyClosedStreams()
     do {
       let words = Array(CommandLine.arguments.dropFirst())
       var command = try parseAsRoot(ScenarioRunCommand.namingClient(in: words))
       try command.run()
+      endUnlessPrinted()
     } catch let failure as Failure {
       Output.complain(failure.description)
       Glibc.exit(failure.status)
@@ -43,12 +45,23 @@ struct Tdxfs: ParsableCommand {
     }
   }
 
+  /// What nobody could read was not done.
+  private static func endUnlessPrinted() {
+    guard let failure = Output.failure else { return }
+    Output.complain("cannot write to standard output: \(failure)")
+    Glibc.exit(1)
+  }
+
   /// ArgumentParser's errors: help goes to standard output, wrong usage is one line and status 2.
   private static func end(with error: any Error) -> Never {
-    if let code = error as? ExitCode { Glibc.exit(code.rawValue) }
+    if let code = error as? ExitCode {
+      if code.isSuccess { endUnlessPrinted() }
+      Glibc.exit(code.rawValue)
+    }
     let code = exitCode(for: error)
     guard code != .success else {
       Output.print(fullMessage(for: error))
+      endUnlessPrinted()
       Glibc.exit(0)
     }
     let line = message(for: error).split(separator: "\n").first.map(String.init) ?? "wrong usage"

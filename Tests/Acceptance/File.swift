@@ -8,7 +8,7 @@ import SystemPackage
 enum File {
   /// The whole content, read until the end.
   static func bytes(_ path: String) throws -> [UInt8] {
-    let file = try FileDescriptor.open(FilePath(path), .readOnly)
+    let file = try FileDescriptor.open(FilePath(path), .readOnly, options: [.closeOnExec])
     defer { try? file.close() }
     var content: [UInt8] = []
     var buffer = [UInt8](repeating: 0, count: 65536)
@@ -25,7 +25,7 @@ enum File {
   /// One write(2), as `echo` does it; how many bytes were taken.
   @discardableResult
   static func write(_ content: [UInt8], to path: String) throws -> Int {
-    let file = try FileDescriptor.open(FilePath(path), .writeOnly)
+    let file = try FileDescriptor.open(FilePath(path), .writeOnly, options: [.closeOnExec])
     defer { try? file.close() }
     return try content.withUnsafeBytes { try file.write($0) }
   }

@@ -38,6 +38,27 @@ struct TestFirmwareTests {
         """, "\(finished)")
   }
 
+  @Test("devices that come and go leave no threads behind")
+  func threads() async throws {
+    try await Ground.prepared { ground in
+      let server = try ground.start("device=test_firmware")
+      let isServed = try await eventually { File.exists(ground.place + "/class/firmware/timeout") }
+      try #require(isServed)
+      try await ground.machine.shell(
+        """
+        for n in $(seq 20); do
+          printf fw$n > \(Self.driver)/upload_register
+          (cd class/firmware/fw$n; echo 1 > loading; echo x > data; echo 0 > loading
+           while [ "$(cat status)" != idle ]; do :; done)
+          printf fw$n > \(Self.driver)/upload_unregister
+        done
+        """)
+      let threads = try await Command.run(["sh", "-c", "ls /proc/\(server.process.pid)/task | wc -l"])
+      #expect(Int(threads.output.filter(\.isNumber)).map { $0 < 10 } == true, "\(threads)")
+      #expect(try await server.end() == 0)
+    }
+  }
+
   @Test("three devices: cancelled in every phase, failing in every way, too large, and read back")
   func sameSteps() async throws {
     let finished = try await run(

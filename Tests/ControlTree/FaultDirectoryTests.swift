@@ -37,7 +37,9 @@ struct FaultDirectoryTests {
   }
 
   /// `echo LINE > NAME`
-  private func echo(_ line: String, to name: String) throws(Errno) {
+  private func echo(_ line: String, to name: String) throws(Errno) { try echo(Array("\(line)\n".utf8), to: name) }
+
+  private func echo(_ bytes: [UInt8], to name: String) throws(Errno) {
     let flags = OpenFlags([.writeOnly, .largeFile])
     let file: OpenFileID
     do throws(Errno) {
@@ -46,7 +48,7 @@ struct FaultDirectoryTests {
       file = try tree.create(name, flags: flags, in: directory(), by: root).file.id
     }
     defer { tree.release(file, by: root) }
-    _ = try tree.write(file, at: 0, Array("\(line)\n".utf8), by: root)
+    _ = try tree.write(file, at: 0, bytes, by: root)
   }
 
   private func names() throws(Errno) -> [String] {
@@ -74,6 +76,8 @@ struct FaultDirectoryTests {
   func nonsense() throws {
     #expect(throws: Errno.invalidArgument) { try echo("stage=instal busy", to: "f1") }
     #expect(machine.lastControlError().hasPrefix("fault/f1: stage=instal: did you mean install?"))
+    #expect(try names() == [])
+    #expect(throws: Errno.invalidArgument) { try echo([0xFF, 0xFE], to: "f1") }
     #expect(try names() == [])
     #expect(throws: Errno.invalidArgument) { try echo("busy", to: "a name") }
     #expect(machine.lastControlError().hasPrefix("fault: a plan's name has"))

@@ -104,10 +104,15 @@ extension EmulatedMachine {
       let plan = try FaultPlan(line: line, lps: options.lps)
       faults.withLock { $0.set(plan, for: name) }
     } catch {
-      faults.withLock { table in
-        if table[name]?.plan == nil { table.remove(name) }
-      }
+      dropUnwrittenFault(name)
       throw .invalid("fault/\(name): \(error)")
+    }
+  }
+
+  /// Takes `name` away unless it is a plan already: what was made for a line that is none is not left behind.
+  public func dropUnwrittenFault(_ name: String) {
+    faults.withLock { table in
+      if table[name]?.plan == nil { table.remove(name) }
     }
   }
 

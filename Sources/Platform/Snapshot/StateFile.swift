@@ -23,11 +23,18 @@ public final class StateFile: Sendable {
   }
 
   private static let permissions: FilePermissions = [.ownerReadWrite]
+  /// A daemon that has just unmounted still writes the file. Who mounts again at once waits for it.
+  private static let patience = Duration.seconds(2)
 
   /// Takes hold of the file, which need not exist yet.
   /// - Throws: an error when another daemon has it, or when there is no place for it.
   public init(path: FilePath) throws(SnapshotError) {
     self.path = path
+    // A device would have no end, a FIFO is waited for, and a save would put a file in the place of either.
+    var status = stat()
+    guard stat(path.string, &status) != 0 || status.st_mode & S_IFMT == S_IFREG else {
+      throw SnapshotError("state=\(path) is no regular file; name one, or a place for a new one")
+    }
     let lockPath = FilePath(path.string + ".lock")
     do {
       lockFile = try FileDescriptor.open(
@@ -35,7 +42,7 @@ public final class StateFile: Sendable {
     } catch {
       throw SnapshotError("state=\(path): \(lockPath) cannot be made: \(error)")
     }
-    guard flock(lockFile.rawValue, LOCK_EX | LOCK_NB) == 0 else {
+    guard FileLock.take(lockFile.rawValue, within: Self.patience) else {
       try? lockFile.close()
       throw SnapshotError(
         "state=\(path): another tdxfs keeps its machine in this file; give this one a file of its own, or unmount that")
@@ -51,7 +58,7 @@ public final class StateFile: Sendable {
     do {
       let file = try FileDescriptor.open(path, .readOnly, options: [.closeOnExec])
       defer { try? file.close() }
-      bytes = try Self.readAll(file)
+      bytes = try Self.readAll(file, upTo: machine.largestSnapshot)
       time = Self.modificationTime(file)
     } catch Errno.noSuchFileOrDirectory {
       return false
@@ -115,14 +122,20 @@ public final class StateFile: Sendable {
     try? directory.close()
   }
 
-  private static func readAll(_ file: FileDescriptor) throws -> [UInt8] {
+  /// The whole content; of a file that is too long for what its first bytes say no more than shows that.
+  private static func readAll(_ file: FileDescriptor, upTo limit: Int) throws -> [UInt8] {
     var content: [UInt8] = []
     var buffer = [UInt8](repeating: 0, count: 1 << 18)
-    while true {
+    var enough = SnapshotFormat.headerSize
+    while content.count <= enough {
       let count = try buffer.withUnsafeMutableBytes { try file.read(into: $0) }
       guard count > 0 else { return content }
+      let isStart = content.count < SnapshotFormat.headerSize
       content.append(contentsOf: buffer[0..<count])
+      guard isStart, content.count >= SnapshotFormat.headerSize else { continue }
+      enough = (try? SnapshotFormat.length(content)).map { min($0, limit) } ?? enough
     }
+    return content
   }
 
   /// When the file was written, in UTC.

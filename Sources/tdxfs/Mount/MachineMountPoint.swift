@@ -73,6 +73,8 @@ struct MachineMountPoint {
       if !session.mountOptions.contains("nosuid") { session.mountOptions.append("suid") }
       if !session.mountOptions.contains("nodev") { session.mountOptions.append("dev") }
     }
+    let turn = MountTurn(at: absolutePath)
+    defer { withExtendedLifetime(turn) {} }
     if isDead { try removeDeadMount() }
     if isMounted {
       throw .failed(reason: "\(path) is a tdxfs mount already; unmount it first: fusermount3 -u \(path)")
@@ -83,6 +85,11 @@ struct MachineMountPoint {
         "only uid \(geteuid()) can enter \(path); for others, -o allow_other and user_allow_other in /etc/fuse.conf")
     }
     return mounted
+  }
+
+  /// Takes away the mount of a daemon that has died before it could serve; nobody else's is dead by then.
+  func removeLeftover() {
+    if isDead { _ = try? removeDeadMount(silently: true) }
   }
 
   /// A FUSE filesystem whose process is gone is mounted here. Asked by statfs(2), which no cache answers.
@@ -113,9 +120,10 @@ struct MachineMountPoint {
   }
 
   /// A daemon that was killed leaves a mount behind that answers nobody.
-  private func removeDeadMount() throws(SessionError) {
+  private func removeDeadMount(silently: Bool = false) throws(SessionError) {
     let detach: Int32 = 2
     guard isMounted, umount2(path, detach) == 0 else { throw .mountPointDead(path) }
+    if silently { return }
     let fate = options.state == nil ? "; its machine is lost, this one is new" : ""
     Output.complain("removed the dead mount on \(path), whose tdxfs was killed\(fate)")
   }
@@ -143,6 +151,9 @@ final class MountedSession: @unchecked Sendable {
     }
     stateFile.save(machine, always: true)
   }
+
+  /// Unmounts what is not going to be served.
+  func giveUp() { _ = session.take() }
 
   /// Serves until the mount is gone or a signal ends it.
   func serve(stoppingOnSignals: Bool = true) throws {

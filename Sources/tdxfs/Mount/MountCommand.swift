@@ -39,6 +39,7 @@ struct MountCommand: ParsableCommand {
     let source = paths.count == 2 ? paths[0] : "tdxfs"
     let mount = MachineMountPoint(path: mountPoint, source: source, options: options)
     if foreground {
+      Self.meetFaultsOfTheProcess()
       let mounted = try mount.mount()
       Self.giveUpPrivileges(options)
       try mounted.serve()
@@ -51,8 +52,11 @@ struct MountCommand: ParsableCommand {
   static func inBackground(_ mount: MachineMountPoint) throws {
     switch try Daemon.detach() {
     case .parent(.ready): return
-    case .parent(.failed(let reason)): throw Failure.refused(reason)
+    case .parent(.failed(let reason)):
+      mount.removeLeftover()
+      throw Failure.refused(reason)
     case .child(let report):
+      meetFaultsOfTheProcess()
       let mounted: MountedSession
       do {
         mounted = try mount.mount()
@@ -61,7 +65,10 @@ struct MountCommand: ParsableCommand {
         Glibc.exit(1)
       }
       giveUpPrivileges(mount.options)
-      report.ready()
+      guard report.ready() else {
+        mounted.giveUp()
+        Glibc.exit(1)
+      }
       do {
         try mounted.serve()
       } catch {
@@ -69,6 +76,13 @@ struct MountCommand: ParsableCommand {
       }
       Glibc.exit(0)
     }
+  }
+
+  /// A signal to end waits for the moment from which it unmounts, and a file that gets too large for the process (RLIMIT_FSIZE)
+  /// is an error of write(2), not the end.
+  private static func meetFaultsOfTheProcess() {
+    Session.holdStopSignals()
+    signal(SIGXFSZ, SIG_IGN)
   }
 
   /// Only root has something to give up. Anybody else unmounts by fusermount3, which gains its privileges by being

@@ -2,6 +2,10 @@ import ArgumentParser
 import Platform
 import SystemPackage
 
+#if canImport(Glibc)
+  import Glibc
+#endif
+
 /// `tdxfs snapshot save|restore|fork`: the file `.tdxfs/snapshot`.
 struct SnapshotCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
@@ -21,6 +25,8 @@ struct SnapshotCommand: ParsableCommand {
 
     func run() throws {
       let bytes = try machine.machine().read("snapshot")
+      // A file that gets too large for the process is an error like others.
+      signal(SIGXFSZ, SIG_IGN)
       do {
         try SmallFile.replace(FilePath(file), with: bytes)
       } catch {

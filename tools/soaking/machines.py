@@ -1,0 +1,269 @@
+"""Mounted machines, and the book that says what each of them must be.
+
+What changes a machine is done by one client at a time, who holds the machine's book and checks it against the machine before
+and after: so what the machine must be is known at any time, whatever else reads, polls, walks and dies beside it.
+"""
+
+import contextlib
+import errno
+import fcntl
+import json
+import os
+import pathlib
+import random
+import subprocess
+import time
+
+UPDATES = 60000
+PATIENCE = 30
+# What a client meets when the daemon was killed under it.
+GONE = {errno.ENOTCONN, errno.ECONNABORTED, errno.ENODEV, errno.EIO, errno.ESTALE}
+
+
+class Lost(Exception):
+    """Something that must hold does not."""
+
+
+class Stopped(Exception):
+    """The round is over."""
+
+
+def run(words, seconds=PATIENCE, **options):
+    """Runs a command that must end in time; gives how it ended and what it said."""
+    words = [str(word) for word in words]
+    try:
+        return subprocess.run(
+            words, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=seconds, **options)
+    except subprocess.TimeoutExpired:
+        raise Lost(f"{' '.join(words)} did not end within {seconds} s")
+
+
+def read(path):
+    with open(path, "rb", buffering=0) as file:
+        return b"".join(iter(lambda: file.read(1 << 20), b"")).decode()
+
+
+def write(path, text):
+    """One write(2), as echo does it."""
+    file = os.open(path, os.O_WRONLY)
+    try:
+        return os.write(file, text.encode() if isinstance(text, str) else text)
+    finally:
+        os.close(file)
+
+
+class Machine:
+    def __init__(self, tdxfs, work, name, options, kinds, keeper=False, upload="tdx_module", image="0x100", **traits):
+        self.tdxfs, self.name, self.kinds = tdxfs, name, kinds
+        self.directory = work / name
+        self.root = self.directory / "mount"
+        self.root.mkdir(parents=True)
+        self.options, self.keeper, self.format = options, keeper, image
+        # Whether its daemon is killed, keeps its state, has broken images and faults, or has clients who ignore the book.
+        self.is_killed = traits.get("killed", False)
+        self.has_state = traits.get("state", False) or self.is_killed
+        self.is_chaotic = traits.get("chaos", False)
+        self.has_faults = traits.get("faults", False)
+        self.has_tdx = traits.get("tdx", True)
+        self.device = self.root / traits.get("device", "")
+        self.upload = self.device / "firmware" / upload
+        self.control = self.root / ".tdxfs"
+        self.remaining_file = traits.get("remaining", "num_remaining_updates")
+        self.saved_trace = None
+
+    # Mount and unmount.
+
+    def mount(self):
+        options = self.options + (f",state={self.directory}/state" if self.has_state else "")
+        done = run([self.tdxfs, self.root, "-o", options])
+        if done.returncode != 0:
+            raise Lost(f"{self.name} could not be mounted: {done.stderr.strip()}")
+        pids = list(daemons(self.root))
+        if len(pids) != 1:
+            raise Lost(f"{self.name} has {len(pids)} daemons: {pids}")
+        (self.directory / "pid").write_text(str(pids[0]))
+        return done.stderr
+
+    @property
+    def pid(self):
+        return int((self.directory / "pid").read_text())
+
+    def mounts(self):
+        return [line for line in pathlib.Path("/proc/self/mounts").read_text().splitlines()
+                if line.split(" ")[1] == str(self.root)]
+
+    def await_end(self, pid):
+        def has_ended():
+            try:
+                # Whoever has adopted it may be slow to take note of its end.
+                return pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] in "ZX"
+            except OSError:
+                return True
+        self.wait(has_ended, f"daemon {pid} did not end")
+
+    def wait(self, condition, failure, seconds=PATIENCE):
+        deadline = time.monotonic() + seconds
+        while not condition():
+            if time.monotonic() > deadline:
+                raise Lost(f"{self.name}: {failure} within {seconds} s")
+            time.sleep(0.002)
+
+    def await_served(self):
+        def is_served():
+            try:
+                return read(self.device / "version") != ""
+            except OSError:
+                return False
+        self.wait(is_served, "it was not mounted again")
+
+    # What it says.
+
+    def version(self):
+        """The version as a reader sees it; `lost` without a module."""
+        try:
+            return read(self.device / "version").strip()
+        except OSError as error:
+            if error.errno == errno.ENXIO:
+                return "lost"
+            raise
+
+    def remaining(self):
+        return int(read(self.device / self.remaining_file))
+
+    def lines(self, file):
+        """The key=value lines of a control file."""
+        return dict(line.split("=", 1) for line in read(self.control / file).splitlines() if "=" in line)
+
+    def await_idle(self):
+        self.wait(lambda: read(self.upload / "status") == "idle\n", "an update did not end")
+
+    # The book.
+
+    def open_book(self):
+        book = {"version": self.version(), "remaining": self.remaining(), "measurement": None}
+        if self.keeper:
+            book["measurement"] = self.make_keeper()
+        self.write_book(book)
+
+    def write_book(self, book):
+        (self.directory / "book").write_text(json.dumps(book))
+
+    def read_book(self):
+        return json.loads((self.directory / "book").read_text())
+
+    @contextlib.contextmanager
+    def book(self, is_over=lambda: False):
+        """Holds the book, and so the right to change the machine. It is checked before, and after unless the client died."""
+        file = os.open(self.directory / "lock", os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            while True:
+                try:
+                    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    break
+                except BlockingIOError:
+                    if is_over():
+                        raise Stopped()
+                    time.sleep(0.001)
+            book = self.read_book()
+            self.retry(lambda: self.check(book))
+            yield book
+            self.retry(lambda: self.check(book))
+            self.write_book(book)
+        finally:
+            os.close(file)
+
+    def retry(self, action):
+        """Does `action` again when the daemon was killed meanwhile."""
+        while True:
+            try:
+                return action()
+            except OSError as error:
+                if not self.is_killed or error.errno not in GONE | {errno.ENOENT}:
+                    raise
+            self.await_served()
+
+    def check(self, book):
+        """The machine is what the book says."""
+        self.await_idle()
+        found = (self.version(), self.remaining())
+        if found != (book["version"], book["remaining"]):
+            raise Lost(f"{self.name}: version and updates are {found}, and should be "
+                       f"{(book['version'], book['remaining'])}; why: {read(self.control / 'why').splitlines()[0]}")
+        self.check_keeper(book)
+
+    def check_keeper(self, book):
+        if not book["measurement"]:
+            return
+        found = self.measurement()
+        if found != book["measurement"]:
+            raise Lost(f"{self.name}: the TD that lives on measures {found}, and measured {book['measurement']}")
+
+    def settle_cut(self, book, image):
+        """After the daemon was killed in the middle of an update: it has happened, or it has not."""
+        self.await_served()
+        self.await_idle()
+        found = (self.version(), self.remaining())
+        if found == (image.version, book["remaining"] - 1):
+            book["version"], book["remaining"] = found
+        elif found != (book["version"], book["remaining"]):
+            raise Lost(f"{self.name}: after a kill version and updates are {found}, from {book}, with {image.version}")
+
+    # The TD that lives through all updates.
+
+    def make_keeper(self):
+        write_steps(self.make_td("keeper"), ["vcpu", "add-page count=2", "extend", "finalize", "enter", "rtmr index=2 data=77"])
+        return self.measurement()
+
+    def make_td(self, name):
+        place = self.control / "td" / name
+        os.mkdir(place)
+        return place
+
+    def measurement(self):
+        place = self.control / "td" / "keeper"
+        return [read(place / name).strip() for name in ("alive", "mrtd", "rtmr0", "rtmr2")]
+
+    def reboot(self, book):
+        write(self.control / "power", "reboot")
+        book["version"], book["remaining"] = "1.5.24", UPDATES
+        if self.keeper:
+            book["measurement"] = self.make_keeper()
+
+
+def make_images(tdxfs, work, format, generator):
+    """Forged images of several versions, each of another size."""
+    images = []
+    for version in ("1.5.28", "1.5.29", "1.5.30", "1.5.31", "1.5.32"):
+        path = work / f"{version}-{format}.blob"
+        done = run([tdxfs, "image", "forge", "--version", version, "--format", format, "--pages",
+                    generator.randrange(102, 147), "-o", path])
+        if done.returncode != 0:
+            raise Lost(f"no image {version}: {done.stderr.strip()}")
+        images.append(Image(version, path))
+    return images
+
+
+class Image:
+    def __init__(self, version, path):
+        self.version, self.path = version, path
+        self.bytes = path.read_bytes()
+
+
+def write_steps(place, steps):
+    for step in steps:
+        write(place / "step", step)
+
+
+def daemons(root):
+    """The processes that serve this mount point."""
+    wanted = str(root).encode()
+    for process in pathlib.Path("/proc").iterdir():
+        if process.name.isdigit():
+            with contextlib.suppress(OSError):
+                words = (process / "cmdline").read_bytes().split(b"\0")
+                if len(words) > 1 and words[0].endswith(b"tdxfs") and words[1] == wanted:
+                    yield int(process.name)
+
+
+def generator(*parts):
+    return random.Random(":".join(map(str, parts)))
