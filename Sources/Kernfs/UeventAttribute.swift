@@ -70,12 +70,14 @@ struct SyntheticEvent: Equatable {
     while !rest.isEmpty {
       guard rest.first == UInt8(ascii: " ") else { return false }
       rest = rest.dropFirst()
+      // `action_arg_word_end`: neither a key nor a value is empty.
       let key = rest.prefix(while: isAlphanumeric)
       rest = rest.dropFirst(key.count)
-      guard rest.first == UInt8(ascii: "=") else { return false }
+      guard !key.isEmpty, rest.first == UInt8(ascii: "=") else { return false }
       rest = rest.dropFirst()
-      guard !rest.isEmpty else { return false }
-      rest = rest.drop(while: isAlphanumeric)
+      let value = rest.prefix(while: isAlphanumeric)
+      guard !value.isEmpty else { return false }
+      rest = rest.dropFirst(value.count)
     }
     return true
   }
@@ -84,15 +86,16 @@ struct SyntheticEvent: Equatable {
     text.enumerated().allSatisfy { index, byte in
       switch index {
       case 8, 13, 18, 23: byte == UInt8(ascii: "-")
-      case _: isAlphanumeric(byte) && (byte | 0x20) <= UInt8(ascii: "f")
+      case _: byte < 0x80 && isAlphanumeric(byte) && (byte | 0x20) <= UInt8(ascii: "f")
       }
     }
   }
 
+  /// The kernel's `isalnum`, whose table is that of Latin-1.
   private static func isAlphanumeric(_ byte: UInt8) -> Bool {
     switch byte {
     case UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "a")...UInt8(ascii: "z"),
-      UInt8(ascii: "A")...UInt8(ascii: "Z"):
+      UInt8(ascii: "A")...UInt8(ascii: "Z"), 0xC0...0xD6, 0xD8...0xF6, 0xF8...0xFF:
       true
     case _: false
     }

@@ -81,6 +81,40 @@ struct MalformedParamsTests {
     count.expect(atLeast: 200)
   }
 
+  @Test("the handoff header: every bit, and every field at its borders", arguments: Line.allCases)
+  func handoff(line: Line) throws {
+    var install = try MalformedInstall(line)
+    let intact = install.model.handoff
+    let reserved = install.model.reserved
+    var count = CaseCount("handoff header, loader \(line.rawValue)")
+    var headers: [[UInt8]] = []
+    for bit in 0..<64 {
+      var header = intact
+      header[bit / 8] ^= 1 << UInt8(bit % 8)
+      headers.append(header)
+    }
+    for version: UInt64 in [0, 1, 2, 3, 255, 256, 0x7FFF, 0x8000, 0xFFFF] {
+      for size: UInt64 in [
+        0, 1, 8, 4096, reserved - 9, reserved - 8, reserved - 7, reserved, 1 << 31, 0xFFFF_FFF7, 0xFFFF_FFFF,
+      ] {
+        for valid: UInt64 in [0, 1, 0xFF] {
+          var header = [UInt8](repeating: 0, count: 8)
+          MalformedInstall.put(valid, 1, at: 0, in: &header)
+          MalformedInstall.put(version, 2, at: 2, in: &header)
+          MalformedInstall.put(size, 4, at: 4, in: &header)
+          headers.append(header)
+        }
+      }
+    }
+    for header in headers where !count.isHopeless {
+      install.setHandoff(header)
+      let row = install.expected()?.row ?? "installed"
+      count.add("\(header)", row: row, difference: install.difference())
+    }
+    count.expect(atLeast: 360)
+    #expect(count.rows["A33", default: 0] > 200 && count.rows["installed", default: 0] > 50)
+  }
+
   @Test("leaf numbers that there are not: EBADPARAM, and no register changes but RAX")
   func leaves() throws {
     var rig = try Rig(lps: 1).booted(ReferenceLeaves.module)

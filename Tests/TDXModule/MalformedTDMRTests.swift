@@ -199,4 +199,37 @@ struct MalformedTDMRTests {
     print("malformed inputs: operand of TDH.SYS.SHUTDOWN, \(name): \(cases) cases")
     #expect(cases >= 70)
   }
+
+  @Test("UPDATE: every bit of the handoff header: not taken, or the module stops, or it is ready")
+  func handoffHeader() throws {
+    var start = try Bench.ready(.init(1, 5, 34), lps: 1)
+    #expect(start.call(52, rcx: 2).rax == 0)
+    try start.load(.init(1, 5, 34), keepingHandoff: true)
+    start.initializeLPs()
+    // VALID, a reserved byte, HV 2, SIZE: the 14 pages of the buffer but for the header.
+    let intact = start.dataRegion(0, count: 8)
+    #expect(intact == [1, 0, 2, 0] + UInt32(57_336).littleEndianBytes)
+    var cases = 0
+    for bit in 0..<64 {
+      var header = intact
+      header[bit / 8] ^= 1 << UInt8(bit % 8)
+      let hv = Int(header[2]) | Int(header[3]) << 8
+      let size = UInt32(littleEndianBytes: header[4...])
+      var bench = start
+      bench.patchDataRegion(header, at: 0)
+      // 3.8: a size beyond the buffer is corruption. Of a smaller one it does not say what becomes.
+      if header[0] != 0, hv <= 2, size > 0, size < 57_336 { continue }
+      let answer = bench.call(53).rax
+      cases += 1
+      let isTaken = header[0] != 0 && hv <= 2 && size == 57_336
+      let isRefused = header[0] == 0 || hv > 2
+      let isRight =
+        isRefused
+        ? answer == 0xC000_0509_0000_0000 && bench.module.sysState == .initDone && !bench.module.isDead
+        : isTaken ? answer == 0 && bench.module.sysState == .ready : bench.module.isDead
+      if !isRight { Issue.record("bit \(bit): 0x\(String(answer, radix: 16)), dead \(bench.module.isDead)") }
+    }
+    print("malformed inputs: handoff header of TDH.SYS.UPDATE: \(cases) cases")
+    #expect(cases >= 50)
+  }
 }
