@@ -201,8 +201,8 @@ class Machine:
     def settle_cut(self, book, image):
         """After the daemon was killed in the middle of an update: it has happened, or it has not."""
         self.await_served()
-        self.await_idle()
-        found = (self.version(), self.remaining())
+        self.retry(self.await_idle)
+        found = self.retry(lambda: (self.version(), self.remaining()))
         if found == (image.version, book["remaining"] - 1):
             book["version"], book["remaining"] = found
         elif found != (book["version"], book["remaining"]):

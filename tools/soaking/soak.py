@@ -30,6 +30,8 @@ ROTATION = [
     "abi=v8,td_preserving=off", "abi=selector,layout=sys", "abi=v7,alias=seamldr_upload:seamldr/", "module=1.5.01", "clock=virtual,order=seed,seed=7",
     "updates=0", "cpu=srf,keys=intel", "abi=merged,layout=sys,lps=129",
 ]
+# Kinds that count what they do themselves.
+COUNTED_INSIDE = {"read_attribute", "poll", "walk", "update_shell", "update_odd_writes", "update_sendfile", "update_dd"}
 # A daemon's own: what it keeps open, its threads, and its memory with a full trace and a few images.
 MOST_DESCRIPTORS, MOST_THREADS, MOST_MEMORY = 32, 32, 160
 LIMIT = 60
@@ -63,13 +65,16 @@ class Do:
 
     def __init__(self, machine, random, stop):
         self.machine, self.random, self.stop = machine, random, stop
-        self.counts, self.known, self.kept = collections.Counter(), {}, {}
+        self.counts, self.outcomes, self.known, self.kept = collections.Counter(), collections.Counter(), {}, {}
 
     def is_over(self):
         return self.stop[0] != 0
 
-    def count(self, what):
-        self.counts[what] += 1
+    def count(self, operation):
+        self.counts[operation] += 1
+
+    def note(self, outcome):
+        self.outcomes[outcome] += 1
 
     def pause(self, seconds):
         end = time.monotonic() + seconds
@@ -86,7 +91,7 @@ class Do:
             if path:
                 raise Lost(f"{path}: {error}")
             raise error
-        self.count(f"met {os.strerror(error.errno)}")
+        self.note(f"met {os.strerror(error.errno)}")
         self.pause(0.002)
 
     @contextlib.contextmanager
@@ -100,7 +105,7 @@ class Soak:
     def __init__(self, tdxfs, work, seconds, seed, length):
         self.work, self.seconds, self.seed, self.length = pathlib.Path(work), seconds, seed, length
         self.machines = make_machines(tdxfs, self.work)
-        self.counts, self.losses = collections.Counter(), []
+        self.counts, self.outcomes, self.losses = collections.Counter(), collections.Counter(), []
         self.running = {}
         self.stop = mmap.mmap(-1, 1)
         self.most = collections.Counter()
@@ -119,14 +124,15 @@ class Soak:
         try:
             while not do.is_over():
                 getattr(clients, kind)(do)
-                do.count(kind)
+                if kind not in COUNTED_INSIDE:
+                    do.count(kind.replace("_", " "))
         except Stopped:
             pass
         except BaseException as error:
             loss = f"{machine.name}, {kind}: {error}" + ("" if isinstance(error, Lost) else "\n" + traceback.format_exc())
             # Others would only tell what follows from it.
             self.stop[0] = 1
-        result.write_text(json.dumps([do.counts, loss]))
+        result.write_text(json.dumps([do.counts, do.outcomes, loss]))
         os._exit(0)
 
     def round(self, number):
@@ -155,12 +161,13 @@ class Soak:
             if result is None:
                 continue
             try:
-                counts, loss = json.loads(result.read_text())
+                counts, outcomes, loss = json.loads(result.read_text())
             except (OSError, ValueError):
                 self.lose(f"{machine.name}, {kind}: the client died without a word")
                 continue
             result.unlink()
             self.counts.update(counts)
+            self.outcomes.update(outcomes)
             if loss:
                 self.lose(loss)
         for child, (machine, kind, _) in list(self.running.items()):
@@ -233,7 +240,7 @@ class Soak:
         wanted = (done[-1] if done else "1.5.24", UPDATES - len(done))
         if machine.version() != "lost" and (found := (machine.version(), machine.remaining())) != wanted:
             raise Lost(f"{machine.name}: version and updates are {found}, and by the log {wanted}")
-        self.counts["installed"] += len(done)
+        self.outcomes["update installed"] += len(done)
         clients.write(machine.control / "power", "reboot")
 
     def check_files(self, machine):
@@ -247,7 +254,7 @@ class Soak:
                     wanted |= clients.UNQUIET
                 if error.errno not in wanted:
                     raise Lost(f"{machine.name}: {path} cannot be read: {error}")
-            self.counts["files checked at rest"] += 1
+            self.outcomes["file checked at rest"] += 1
 
     def check_trace(self, machine):
         lines = read(machine.control / "trace").splitlines()
@@ -270,7 +277,7 @@ class Soak:
             if machine.saved_trace not in lines:
                 raise Lost(f"{machine.name}: the trace has lost its record {machine.saved_trace}")
         machine.saved_trace = lines[-1] if lines else None
-        self.counts["trace records checked"] += len(lines)
+        self.outcomes["trace record checked"] += len(lines)
 
     # All of it.
 
@@ -319,10 +326,12 @@ class Soak:
                     pass
 
     def report(self, rounds, seconds):
+        for title, table in (("what clients did", self.counts), ("what came of it", self.outcomes)):
+            print("\n" + title)
+            for what, count in sorted(table.items(), key=lambda entry: (-entry[1], entry[0])):
+                print(f"{count:10}  {what}")
         print()
-        for what, count in sorted(self.counts.items(), key=lambda entry: (-entry[1], entry[0])):
-            print(f"{count:10}  {what}")
-        print(f"{sum(self.counts.values()):10}  in all, by {sum(len(machine.kinds) for machine in self.machines)} clients of "
+        print(f"{sum(self.counts.values())} operations by {sum(len(machine.kinds) for machine in self.machines)} clients of "
               f"{len(self.machines)} machines, {rounds} rounds, {seconds:.0f} s, seed {self.seed}")
         print("at most " + ", ".join(f"{count} {what}" for what, count in self.most.items()) + " of a daemon")
         print("nothing lost" if not self.losses else "lost:\n  " + "\n  ".join(self.losses))
