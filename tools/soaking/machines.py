@@ -135,7 +135,15 @@ class Machine:
         return dict(line.split("=", 1) for line in read(self.control / file).splitlines() if "=" in line)
 
     def await_idle(self):
-        self.wait(lambda: read(self.upload / "status") == "idle\n", "an update did not end")
+        def is_idle():
+            try:
+                return read(self.upload / "status") == "idle\n"
+            except OSError as error:
+                # The power was lost, and the device is made anew.
+                if self.has_faults and error.errno in (errno.ENOENT, errno.ENODEV, errno.ESTALE):
+                    return False
+                raise
+        self.wait(is_idle, "an update did not end")
 
     # The book.
 
@@ -156,14 +164,9 @@ class Machine:
         """Holds the book, and so the right to change the machine. It is checked before, and after unless the client died."""
         file = os.open(self.directory / "lock", os.O_RDWR | os.O_CREAT, 0o600)
         try:
-            while True:
-                try:
-                    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                    break
-                except BlockingIOError:
-                    if is_over():
-                        raise Stopped()
-                    time.sleep(0.001)
+            fcntl.flock(file, fcntl.LOCK_EX)
+            if is_over():
+                raise Stopped()
             book = self.read_book()
             self.retry(lambda: self.check(book))
             yield book

@@ -30,6 +30,8 @@ ROTATION = [
     "abi=v8,td_preserving=off", "abi=selector,layout=sys", "abi=v7,alias=seamldr_upload:seamldr/", "module=1.5.01", "clock=virtual,order=seed,seed=7",
     "updates=0", "cpu=srf,keys=intel", "abi=merged,layout=sys,lps=129",
 ]
+# Kinds that hold no book.
+FREE = {*READERS, "nonsense", "cancel", "verbs", "td_life", "upload_anyhow", "test_firmware"}
 # Kinds that count what they do themselves.
 COUNTED_INSIDE = {"read_attribute", "poll", "walk", "update_shell", "update_odd_writes", "update_sendfile", "update_dd"}
 # A daemon's own: what it keeps open, its threads, and its memory with a full trace and a few images.
@@ -120,6 +122,9 @@ class Soak:
             return
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
         signal.signal(signal.SIGINT, signal.SIG_IGN)
+        if kind in FREE:
+            # They wait for nobody, and would leave little to those who take turns.
+            os.nice(10)
         do, loss = Do(machine, generator(self.seed, round, number), self.stop), None
         try:
             while not do.is_over():
