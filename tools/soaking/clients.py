@@ -14,7 +14,7 @@ import signal
 import subprocess
 import time
 
-from machines import GONE, Lost, Stopped, read, run, write, write_steps
+from machines import GONE, PATIENCE, Lost, Stopped, read, run, write, write_steps
 
 FORMS = {
     "version": r"\d+\.\d+\.\d+\n",
@@ -296,7 +296,7 @@ def end(machine, how):
     # A detached mount lives until the last client has closed its files.
     if how != "umount":
         machine.await_end(pid)
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + PATIENCE
     while True:
         try:
             said = machine.mount()
@@ -504,13 +504,13 @@ def die_holding(do):
         child = os.fork()
         if child == 0:
             try:
-                signal.alarm(20)
+                signal.alarm(PATIENCE)
                 hold(do, half_an_upload=not machine.is_killed and not machine.has_faults)
             finally:
                 os._exit(0)
         time.sleep(do.random.random() * 0.06)
         os.kill(child, signal.SIGKILL)
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + PATIENCE
         while os.waitpid(child, os.WNOHANG) == (0, 0):
             if time.monotonic() > deadline:
                 raise Lost(f"{machine.name}: a client that was killed does not end")
@@ -561,7 +561,7 @@ def test_firmware(do):
         if fault and fault.endswith("user-abort"):
             with contextlib.suppress(OSError):
                 write(place / "cancel", "1")
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + PATIENCE
         while read(place / "status") != "idle\n":
             if time.monotonic() > deadline:
                 raise Lost(f"an upload to {name} did not end")

@@ -15,7 +15,7 @@ import subprocess
 import time
 
 UPDATES = 60000
-PATIENCE = 30
+PATIENCE = 120
 # What a client meets when the daemon was killed under it.
 GONE = {errno.ENOTCONN, errno.ECONNABORTED, errno.ENODEV, errno.EIO, errno.ESTALE}
 

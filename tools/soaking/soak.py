@@ -1,6 +1,6 @@
 """Rounds of load on several machines, and what must hold at the end of each.
 
-tools/soak calls: soak.py TDXFS WORK SECONDS [--seed N] [--round N]
+tools/soak calls: soak.py TDXFS WORK SECONDS [--seed N] [--round N] [--only MACHINE,…]
 """
 
 import argparse
@@ -36,7 +36,7 @@ FREE = {*READERS, "nonsense", "cancel", "verbs", "td_life", "upload_anyhow", "te
 COUNTED_INSIDE = {"read_attribute", "poll", "walk", "update_shell", "update_odd_writes", "update_sendfile", "update_dd"}
 # A daemon's own: what it keeps open, its threads, and its memory with a full trace and a few images.
 MOST_DESCRIPTORS, MOST_THREADS, MOST_MEMORY = 32, 32, 160
-LIMIT = 60
+LIMIT = 240
 
 
 def make_machines(tdxfs, work):
@@ -104,9 +104,11 @@ class Do:
 
 
 class Soak:
-    def __init__(self, tdxfs, work, seconds, seed, length):
+    def __init__(self, tdxfs, work, seconds, seed, length, only):
         self.work, self.seconds, self.seed, self.length = pathlib.Path(work), seconds, seed, length
-        self.machines = make_machines(tdxfs, self.work)
+        self.machines = [machine for machine in make_machines(tdxfs, self.work) if not only or machine.name in only]
+        if not self.machines:
+            sys.exit(f"tools/soak: no machine has one of the names {', '.join(only)}")
         self.counts, self.outcomes, self.losses = collections.Counter(), collections.Counter(), []
         self.running = {}
         self.stop = mmap.mmap(-1, 1)
@@ -121,7 +123,8 @@ class Soak:
             self.running[child] = (machine, kind, result)
             return
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        # Not ignored: daemons that it mounts would inherit that.
+        signal.signal(signal.SIGINT, lambda *_: None)
         if kind in FREE:
             # They wait for nobody, and would leave little to those who take turns.
             os.nice(10)
@@ -142,9 +145,10 @@ class Soak:
 
     def round(self, number):
         self.stop[0] = 0
-        others = next(machine for machine in self.machines if machine.name == "others")
-        if number:
-            clients.end(others, "term")
+        for machine in self.machines:
+            if machine.name == "others" and number:
+                machine.options = ROTATION[number % len(ROTATION)]
+                clients.end(machine, "term")
         for index, machine in enumerate(self.machines):
             for place, kind in enumerate(machine.kinds):
                 self.start_client(machine, kind, index * 100 + place, number)
@@ -296,8 +300,6 @@ class Soak:
                 machine.open_book()
         begin, rounds = time.monotonic(), 0
         while not self.losses and (rounds == 0 or time.monotonic() - begin < self.seconds):
-            others = self.machines[-1]
-            others.options = ROTATION[rounds % len(ROTATION)]
             try:
                 self.round(rounds)
             except Lost as error:
@@ -359,11 +361,12 @@ def main():
     parser.add_argument("seconds", type=int)
     parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(1_000_000))
     parser.add_argument("--round", type=int, default=10)
+    parser.add_argument("--only", type=lambda names: names.split(","), default=[])
     arguments = parser.parse_args()
     # Ends by an exception, so that the clients end with it; the shell script unmounts.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     print(f"seed {arguments.seed}", flush=True)
-    soak = Soak(arguments.tdxfs, arguments.work, arguments.seconds, arguments.seed, arguments.round)
+    soak = Soak(arguments.tdxfs, arguments.work, arguments.seconds, arguments.seed, arguments.round, arguments.only)
     try:
         sys.exit(0 if soak.run() else 1)
     finally:
