@@ -31,7 +31,7 @@ FORMS = {
     "control": r"(auto|on)\n",
     "why": r"[^\n]+\n(result=.*\n(.+\n)*)?",
     "trace": r"(\{.*\}\n)*",
-    "watch": r"(n=\d+ .*\n)*(off\n|on\n)?",
+    "watch": r"(n=\d+ .*\n)*(op=dropped count=\d+\n)?",
     "control status": r"([a-z_]+=.+\n){12}",
     "log": r"(\[ *\d+\.\d{6}\] .*\n)*",
 }
