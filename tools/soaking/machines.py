@@ -43,6 +43,20 @@ def read(path):
         return b"".join(iter(lambda: file.read(1 << 20), b"")).decode()
 
 
+def read_bytes(path):
+    with open(path, "rb", buffering=0) as file:
+        return b"".join(iter(lambda: file.read(1 << 17), b""))
+
+
+@contextlib.contextmanager
+def opened(path, flags):
+    file = os.open(path, flags)
+    try:
+        yield file
+    finally:
+        os.close(file)
+
+
 def write(path, text):
     """One write(2), as echo does it."""
     file = os.open(path, os.O_WRONLY)

@@ -6,60 +6,25 @@ tools/soak calls: soak.py TDXFS WORK SECONDS [--seed N] [--round N] [--only MACH
 import argparse
 import collections
 import contextlib
-import errno
 import fcntl
 import json
 import mmap
 import os
 import pathlib
 import random
-import re
 import signal
 import sys
 import time
 import traceback
 
-import clients
-from clients import check_form, read_bytes
-from machines import UPDATES, Lost, Machine, Stopped, daemons, generator, make_images, read
+from checks import Checks, state
+from clients import KINDS
+from fleet import COUNTED_INSIDE, FREE, ROTATION, make_machines
+from machines import Lost, Stopped, generator, make_images
+from updates import end
 
-READERS = ["read_attribute", "read_attribute", "read_control", "walk", "poll"]
-UPDATERS = ["update_shell", "update_odd_writes", "update_sendfile", "update_dd", "upload_given_up"]
-ROTATION = [
-    "abi=v1", "abi=v2", "abi=v3", "abi=v4,cpu=emr", "abi=v5,lps=1024", "abi=v6,erratum=seamret_invd_vmcs", "abi=v10,cpu=gnr",
-    "abi=v8,td_preserving=off", "abi=selector,layout=sys", "abi=v7,alias=seamldr_upload:seamldr/", "module=1.5.01", "clock=virtual,order=seed,seed=7",
-    "updates=0", "cpu=srf,keys=intel", "abi=merged,layout=sys,lps=129",
-]
-# Kinds that hold no book.
-FREE = {*READERS, "nonsense", "cancel", "verbs", "td_life", "upload_anyhow", "test_firmware"}
-# Kinds that count what they do themselves.
-COUNTED_INSIDE = {"read_attribute", "poll", "walk", "update_shell", "update_odd_writes", "update_sendfile", "update_dd"}
-# A daemon's own: what it keeps open, its threads, and its memory with a full trace and a few images.
-MOST_DESCRIPTORS, MOST_THREADS, MOST_MEMORY = 32, 32, 160
+# Seconds until a client that was told to stop hangs.
 LIMIT = 240
-
-
-def make_machines(tdxfs, work):
-    updates = f"updates={UPDATES}"
-    return [
-        Machine(tdxfs, work, "v8", f"lps=4,{updates}", READERS + UPDATERS + [
-            "td_life", "die_holding", "cancel", "nonsense", "snapshot", "watch", "verbs"], keeper=True),
-        Machine(tdxfs, work, "v9", f"abi=v9,lps=16,cpu=emr,{updates}", READERS + UPDATERS + [
-            "td_life", "td_life", "die_holding", "nonsense"], keeper=True, image="0x200"),
-        Machine(tdxfs, work, "merged", f"abi=merged,layout=sys,lps=64,order=seed,{updates}", READERS + UPDATERS + [
-            "td_life", "snapshot", "watch", "verbs"], keeper=True, image="0x200", device="devices/faux/tdx_host"),
-        Machine(tdxfs, work, "faults", f"lps=4,{updates}", READERS + UPDATERS + [
-            "update_with_fault", "update_with_fault", "upload_broken", "reboot", "offline", "td_life", "die_holding", "verbs"],
-            keeper=True, faults=True),
-        Machine(tdxfs, work, "remounted", f"lps=2,{updates}", READERS + UPDATERS[:3] + [
-            "remount", "td_life", "die_holding"], keeper=True, state=True),
-        Machine(tdxfs, work, "killed", f"lps=2,{updates}", READERS + UPDATERS[:3] + [
-            "remount_killed", "td_life", "die_holding"], keeper=True, killed=True),
-        Machine(tdxfs, work, "everybody", f"abi=v7,lps=4,{updates}", READERS + ["upload_anyhow"] * 5 + ["td_life", "die_holding"],
-            remaining="seamldr/num_remaining_updates", chaos=True, faults=True),
-        Machine(tdxfs, work, "test_firmware", "device=test_firmware", READERS[:4] + ["test_firmware"] * 3, tdx=False, faults=True),
-        Machine(tdxfs, work, "others", ROTATION[0], READERS, tdx=False, faults=True),
-    ]
 
 
 class Do:
@@ -103,7 +68,7 @@ class Do:
             yield
 
 
-class Soak:
+class Soak(Checks):
     def __init__(self, tdxfs, work, seconds, seed, length, only):
         self.work, self.seconds, self.seed, self.length = pathlib.Path(work), seconds, seed, length
         self.machines = [machine for machine in make_machines(tdxfs, self.work) if not only or machine.name in only]
@@ -131,7 +96,7 @@ class Soak:
         do, loss = Do(machine, generator(self.seed, round, number), self.stop), None
         try:
             while not do.is_over():
-                getattr(clients, kind)(do)
+                KINDS[kind](do)
                 if kind not in COUNTED_INSIDE:
                     do.count(kind.replace("_", " "))
         except Stopped:
@@ -148,12 +113,12 @@ class Soak:
         for machine in self.machines:
             if machine.name == "others" and number:
                 machine.options = ROTATION[number % len(ROTATION)]
-                clients.end(machine, "term")
+                end(machine, "term")
         for index, machine in enumerate(self.machines):
             for place, kind in enumerate(machine.kinds):
                 self.start_client(machine, kind, index * 100 + place, number)
-        end = time.monotonic() + self.length
-        while time.monotonic() < end and not self.stop[0]:
+        deadline = time.monotonic() + self.length
+        while time.monotonic() < deadline and not self.stop[0]:
             time.sleep(0.02)
         self.stop[0] = 1
         self.collect()
@@ -193,100 +158,6 @@ class Soak:
     def lose(self, what):
         self.losses.append(what)
         print(f"LOST  {what}", flush=True)
-
-    # What must hold.
-
-    def check(self, machine):
-        if len(machine.mounts()) != 1:
-            raise Lost(f"{machine.name} is mounted {len(machine.mounts())} times")
-        if list(daemons(machine.root)) != [machine.pid]:
-            raise Lost(f"{machine.name}: the daemon was {machine.pid}, and is {list(daemons(machine.root))}")
-        self.check_process(machine)
-        if machine.has_tdx:
-            machine.await_idle()
-            status = machine.lines("status")
-            # A client that was killed may have left a TD that it was building.
-            for name in os.listdir(machine.control / "td"):
-                if name != "keeper":
-                    os.rmdir(machine.control / "td" / name)
-            if status["power"] != "on":
-                raise Lost(f"{machine.name}: power is {status['power']}")
-            if os.listdir(machine.control / "fault"):
-                raise Lost(f"{machine.name}: fault plans are left: {os.listdir(machine.control / 'fault')}")
-            self.check_log(machine)
-            if machine.is_chaotic:
-                self.check_from_log(machine)
-            else:
-                with machine.book() as book:
-                    if machine.lines("status")["module"] != book["version"]:
-                        raise Lost(f"{machine.name}: status has another module than version")
-        self.check_files(machine)
-        self.check_trace(machine)
-
-    def check_process(self, machine):
-        place = pathlib.Path(f"/proc/{machine.pid}")
-        status = dict(line.split(":", 1) for line in (place / "status").read_text().splitlines())
-        figures = {
-            "descriptors": len(os.listdir(place / "fd")), "threads": int(status["Threads"]),
-            "MB resident": int(status["VmRSS"].split()[0]) // 1024,
-        }
-        for name, most in zip(figures, (MOST_DESCRIPTORS, MOST_THREADS, MOST_MEMORY)):
-            self.most[name] = max(self.most[name], figures[name])
-            if figures[name] > most:
-                raise Lost(f"{machine.name}: the daemon has {figures[name]} {name}, more than {most}")
-        for task in (place / "task").iterdir():
-            if "\nState:\tD" in (task / "status").read_text():
-                raise Lost(f"{machine.name}: a thread of the daemon waits in the kernel: {state(task.name)}")
-
-    def check_log(self, machine):
-        for line in read(machine.control / "log").splitlines():
-            if re.search(r"\bBUG\b|internal error|could not be saved", line) or "WARNING" in line and not machine.has_faults:
-                raise Lost(f"{machine.name}: the log says: {line}")
-
-    def check_from_log(self, machine):
-        """Where no book is kept the kernel log counts the updates since power-on."""
-        done = re.findall(r"version \S+ -> (\S+)$", read(machine.control / "log"), re.M)
-        wanted = (done[-1] if done else "1.5.24", UPDATES - len(done))
-        if machine.version() != "lost" and (found := (machine.version(), machine.remaining())) != wanted:
-            raise Lost(f"{machine.name}: version and updates are {found}, and by the log {wanted}")
-        self.outcomes["update installed"] += len(done)
-        clients.write(machine.control / "power", "reboot")
-
-    def check_files(self, machine):
-        for path in clients.files(machine.root):
-            name = os.path.basename(path)
-            try:
-                check_form(Do(machine, None, None), path, read_bytes(path).decode(errors="replace"))
-            except OSError as error:
-                wanted = clients.QUIET.get(name, set())
-                if machine.has_faults:
-                    wanted |= clients.UNQUIET
-                if error.errno not in wanted:
-                    raise Lost(f"{machine.name}: {path} cannot be read: {error}")
-            self.outcomes["file checked at rest"] += 1
-
-    def check_trace(self, machine):
-        lines = read(machine.control / "trace").splitlines()
-        started = False
-        for line in lines:
-            event = json.loads(line)
-            name = event["event"]
-            if name in ("power-on", "kexec"):
-                started = False
-            elif name == "update-start":
-                if started:
-                    raise Lost(f"{machine.name}: an update starts in the trace before the one before has ended")
-                started = True
-            elif name == "update-end":
-                started = False
-        if started:
-            raise Lost(f"{machine.name}: in the trace an update has not ended")
-        # What was the last record is still there, unless as many came behind it as are kept, or another machine came.
-        if machine.saved_trace and len(lines) < 65536 and machine.name in ("v9", "faults"):
-            if machine.saved_trace not in lines:
-                raise Lost(f"{machine.name}: the trace has lost its record {machine.saved_trace}")
-        machine.saved_trace = lines[-1] if lines else None
-        self.outcomes["trace record checked"] += len(lines)
 
     # All of it.
 
@@ -342,16 +213,6 @@ class Soak:
               f"{len(self.machines)} machines, {rounds} rounds, {seconds:.0f} s, seed {self.seed}")
         print("at most " + ", ".join(f"{count} {what}" for what, count in self.most.items()) + " of a daemon")
         print("nothing lost" if not self.losses else "lost:\n  " + "\n  ".join(self.losses))
-
-
-def state(pid):
-    """What a process does, for people who look for the reason."""
-    said = []
-    for name in ("status", "wchan", "syscall", "stack"):
-        with contextlib.suppress(OSError):
-            text = pathlib.Path(f"/proc/{pid}/{name}").read_text()
-            said.append(re.search(r"State:\s*(\S)", text).group(1) if name == "status" else " ".join(text.split()[:24]))
-    return ", ".join(said)
 
 
 def main():
