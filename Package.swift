@@ -6,7 +6,9 @@ import PackageDescription
 let package = Package(
   name: "tdxfs",
   products: [
-    .executable(name: "tdxfs", targets: ["tdxfs"])
+    .executable(name: "tdxfs", targets: ["tdxfs"]),
+    // For tools/fuzz, which links it to libFuzzer.
+    .library(name: "Fuzzing", type: .static, targets: ["Fuzzing"]),
   ],
   dependencies: [
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
@@ -99,6 +101,15 @@ let package = Package(
     .testTarget(name: "ScenarioTests", dependencies: ["tdxfs", "ModuleImage", .system], path: "Tests/Scenario"),
     .testTarget(
       name: "AcceptanceTests", dependencies: ["tdxfs", .system], path: "Tests/Acceptance", exclude: ["Golden"]),
+
+    // What fuzzers drive, and what they found worth keeping.
+    .target(
+      name: "Fuzzing",
+      dependencies: [
+        "Basics", "ControlTree", "FuseKit", "Kernfs", "KernfsFuse", "ModuleImage", "Platform", "SEAM", .system,
+      ],
+      path: "Tests/Fuzzing/Targets"),
+    .testTarget(name: "FuzzingTests", dependencies: ["Basics", "Fuzzing", .system], path: "Tests/Fuzzing/Replay"),
   ],
   swiftLanguageModes: [.v6]
 )

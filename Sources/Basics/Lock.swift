@@ -17,7 +17,11 @@ public final class Lock: @unchecked Sendable {
     mutex = .allocate(capacity: 1)
     condition = .allocate(capacity: 1)
     pthread_mutex_init(mutex, nil)
-    pthread_cond_init(condition, nil)
+    var attributes = pthread_condattr_t()
+    pthread_condattr_init(&attributes)
+    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC)
+    pthread_cond_init(condition, &attributes)
+    pthread_condattr_destroy(&attributes)
   }
 
   deinit {
@@ -40,6 +44,14 @@ public final class Lock: @unchecked Sendable {
 
   /// Lets go of the lock, sleeps until ``wakeAll()``, and holds the lock again. May wake for no reason.
   public func wait() { pthread_cond_wait(condition, mutex) }
+
+  /// The same for `seconds` at most; false when they are over.
+  public func wait(seconds: Int) -> Bool {
+    var end = timespec()
+    clock_gettime(CLOCK_MONOTONIC, &end)
+    end.tv_sec += seconds
+    return pthread_cond_timedwait(condition, mutex, &end) != ETIMEDOUT
+  }
 
   /// Wakes everybody who is in ``wait()``.
   public func wakeAll() { pthread_cond_broadcast(condition) }

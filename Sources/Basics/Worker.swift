@@ -3,24 +3,24 @@
 #endif
 
 /// One thread that runs what is scheduled, in order, as the kernel's `system_long_wq` does for one device. The thread is
-/// started by the first job, so after the daemon has gone into the background, and sleeps when idle, or ends and is started anew.
+/// started by the first job, so after the daemon has gone into the background, and ends when there was nothing to do for a
+/// second: system calls of a process with one thread are faster.
 public final class Worker: Sendable {
   private final class Shared: @unchecked Sendable {
     let lock = Lock()
-    let keepsThread: Bool
     var jobs: [@Sendable () -> Void] = []
     var isStarted = false
     var isBusy = false
     var isStopping = false
-
-    init(keepsThread: Bool) { self.keepsThread = keepsThread }
   }
 
-  private let shared: Shared
+  private let shared = Shared()
 
-  /// A worker without thread. One that does not keep its thread has one only while there is something to do: for workers of
-  /// which there are many, and who outlive what they are for (a removed file stays until the kernel forgets it).
-  public init(keepsThread: Bool = true) { shared = Shared(keepsThread: keepsThread) }
+  /// Seconds without a job after which the thread ends.
+  private static let patience = 1
+
+  /// A worker without thread.
+  public init() {}
 
   /// Runs `job` on the worker's thread, after all jobs scheduled before.
   public func schedule(_ job: @escaping @Sendable () -> Void) {
@@ -63,7 +63,9 @@ public final class Worker: Sendable {
   private static func serve(_ shared: Shared) {
     while true {
       shared.lock.lock()
-      while shared.jobs.isEmpty, shared.keepsThread, !shared.isStopping { shared.lock.wait() }
+      while shared.jobs.isEmpty, !shared.isStopping {
+        guard shared.lock.wait(seconds: patience) else { break }
+      }
       let mustEnd = shared.jobs.isEmpty
       if mustEnd { shared.isStarted = false }
       shared.lock.unlock()

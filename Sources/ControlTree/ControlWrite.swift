@@ -1,3 +1,4 @@
+import Basics
 import Kernfs
 import Platform
 import SystemPackage
@@ -72,10 +73,7 @@ enum ControlWrite {
   }
 
   /// `word` in quotes, fit for one line: control characters replaced, cut where it is long.
-  static func quoted(_ word: String) -> String {
-    let printable = word.unicodeScalars.prefix(64).map { $0.value < 0x20 || $0.value == 0x7F ? "?" : String($0) }
-    return "'\(printable.joined())\(word.unicodeScalars.count > 64 ? "…" : "")'"
-  }
+  static func quoted(_ word: String) -> String { "'\(Spelling.shown(word))'" }
 
   /// The text without white space around it.
   private static func word(of bytes: [UInt8]) -> String? {

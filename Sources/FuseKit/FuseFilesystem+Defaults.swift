@@ -18,6 +18,12 @@ extension FuseFilesystem {
   public func readlink(_ request: consuming Request<Op.Readlink>) { request.reply(error: .invalidArgument) }
   /// EINVAL.
   public func read(_ request: consuming Request<Op.Read>) { request.reply(error: .invalidArgument) }
+  /// Left to ``open(_:)``.
+  public func openAtOnce(_ operation: Op.Open, of node: NodeID) throws(Errno) -> Opened? { nil }
+  /// Left to ``read(_:)``.
+  public func readAtOnce(_ operation: Op.Read, into room: UnsafeMutableRawBufferPointer) throws(Errno) -> Int? { nil }
+  /// Left to ``release(_:)``.
+  public func releaseAtOnce(_ handle: FileHandle) -> Bool { false }
   /// EINVAL.
   public func lseek(_ request: consuming Request<Op.Lseek>) { request.reply(error: .invalidArgument) }
   /// ENOTDIR.

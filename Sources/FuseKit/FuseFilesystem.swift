@@ -34,6 +34,16 @@ public protocol FuseFilesystem: AnyObject, Sendable {
   func write(_ request: consuming Request<Op.Write>, bytes: RawSpan)
   /// The last close(2).
   func release(_ request: consuming Request<Op.Release>)
+
+  /// The same as ``open(_:)`` where no time passes until the file is open; nil, and nothing done, leaves it to that one.
+  func openAtOnce(_ operation: Op.Open, of node: NodeID) throws(Errno) -> Opened?
+  /// The same as ``read(_:)`` for what is there already and fits into `room`, whoever asks: puts it there and gives the
+  /// number of bytes. Nil, and nothing done, leaves it to that one.
+  func readAtOnce(_ operation: Op.Read, into room: UnsafeMutableRawBufferPointer) throws(Errno) -> Int?
+  /// The same as ``release(_:)`` for a file where it does not matter who closes it; false, and nothing done, leaves it to
+  /// that one.
+  func releaseAtOnce(_ handle: FileHandle) -> Bool
+
   /// poll(2). `handle` is there when the caller is going to sleep: keep it, and wake it when the events change.
   func poll(_ request: consuming Request<Op.Poll>, handle: consuming PollHandle?)
   /// lseek(2) with `SEEK_DATA` or `SEEK_HOLE`.

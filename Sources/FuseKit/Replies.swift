@@ -5,8 +5,7 @@ import SystemPackage
 extension Request where Operation: Fallible {
   /// The call fails with `error`.
   public consuming func reply(error: Errno) {
-    // 0 would be success, and libfuse refuses what lies outside of errno's range: both become EIO.
-    let code = (1..<1000).contains(error.rawValue) ? error.rawValue : EIO
+    let code = error.answerCode
     answer.give { fuse_reply_err($0, code) }
   }
 }

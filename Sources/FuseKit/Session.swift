@@ -14,6 +14,16 @@ public struct Session: ~Copyable, Sendable {
     self.link = link
   }
 
+  /// Serves `filesystem` to whoever holds the other end of `descriptor`, and speaks there as the kernel does behind
+  /// /dev/fuse: a message a read or write, INIT first. For tests, which so need no mount. The session owns `descriptor`.
+  package init(
+    serving filesystem: any FuseFilesystem, over descriptor: Int32, options: SessionOptions
+  ) throws(SessionError) {
+    let link = try SessionLink(filesystem: filesystem, options: options)
+    try link.connect(over: descriptor)
+    self.link = link
+  }
+
   /// What other threads may do with the session.
   public var control: SessionControl { SessionControl(link: link) }
 
@@ -22,9 +32,9 @@ public struct Session: ~Copyable, Sendable {
   /// Then it is unmounted and `stop()` of the filesystem is called.
   public consuming func serve(stoppingOnSignals: Bool = false) throws(SessionError) {
     let link = self.link
-    let signals = stoppingOnSignals ? StopSignals { link.stop() } : nil
-    defer { signals?.remove() }
+    let signals = stoppingOnSignals ? StopSignals(link) : nil
     try link.serve()
+    _ = consume signals
   }
 
   /// From here on SIGTERM, SIGINT and SIGHUP wait until ``serve(stoppingOnSignals:)`` takes them, and again once it has

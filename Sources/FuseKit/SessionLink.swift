@@ -1,6 +1,7 @@
 import Basics
 import CFuse3
 import Glibc
+import Synchronization
 import SystemPackage
 
 /// libfuse's session and what its callbacks need. Everybody who may still call libfuse holds a reference (requests,
@@ -11,7 +12,7 @@ import SystemPackage
 /// of the file, and an answer that comes too late goes nowhere instead of into a file that got the number meanwhile.
 final class SessionLink: @unchecked Sendable {
   /// libfuse's session; its functions accept nil.
-  private(set) var session: OpaquePointer?
+  @exclusivity(unchecked) private(set) var session: OpaquePointer?
   /// The filesystem while it is mounted. Only written before the first request and after the last.
   @exclusivity(unchecked) private(set) var filesystem: (any FuseFilesystem)?
 
@@ -20,13 +21,24 @@ final class SessionLink: @unchecked Sendable {
   private let lock = Lock()
   private var servingThread: pthread_t?
   private var isStopped = false
-  private var hasStarted = false
-  private var readDescriptor: Int32 = -1
-  private var answerDescriptor: Int32 = -1
-  /// /dev/null, opened while descriptors can be had: the end must not fail for want of one.
-  private var nullDescriptor: Int32 = -1
-  private var mounted: (path: String, device: Int64)?
+  @exclusivity(unchecked) private var hasStarted = false
+  @exclusivity(unchecked) private var readDescriptor: Int32 = -1
+  @exclusivity(unchecked) private var answerDescriptor: Int32 = -1
+  /// /dev/null, which takes the place of the connection when the session is stopped; opened while descriptors can be had,
+  /// because the end must not fail for want of one.
+  @exclusivity(unchecked) private var nullDescriptor: Int32 = -1
+  private let wasSignalled = Atomic(false)
+  private let direct = DirectAnswers()
+  private var place: Place?
   @exclusivity(unchecked) private var isAgreed = false
+
+  /// Where requests come from.
+  private enum Place {
+    /// From callers of what is mounted at a path, on a device of this number.
+    case mounted(path: String, device: Int64)
+    /// From whoever holds the other end of the descriptor.
+    case connected
+  }
 
   init(filesystem: any FuseFilesystem, options: SessionOptions) throws(SessionError) {
     self.filesystem = filesystem
@@ -66,16 +78,31 @@ final class SessionLink: @unchecked Sendable {
   // MARK: Mount and unmount
 
   func mount(at path: String) throws(SessionError) {
-    nullDescriptor = Glibc.open("/dev/null", O_RDWR | O_CLOEXEC)
-    guard nullDescriptor >= 0 else { throw .failed(reason: "/dev/null: \(Errno(rawValue: errno))") }
+    try openNull()
     let (result, messages) = LibfuseMessages.during { fuse_session_mount(session, path) }
     guard result == 0 else { throw MountPoint.explain(path, messages) }
-    mounted = (path, cfuse3_device(path))
-    let descriptor = fuse_session_fd(session)
+    place = .mounted(path: path, device: cfuse3_device(path))
+    try use(fuse_session_fd(session))
+  }
+
+  private func openNull() throws(SessionError) {
+    nullDescriptor = Glibc.open("/dev/null", O_RDWR | O_CLOEXEC)
+    guard nullDescriptor >= 0 else { throw .failed(reason: "/dev/null: \(Errno(rawValue: errno))") }
+  }
+
+  /// Serves `descriptor` instead of a mount; libfuse owns it from now on.
+  func connect(over descriptor: Int32) throws(SessionError) {
+    try openNull()
+    place = .connected
+    try use(descriptor)
+  }
+
+  private func use(_ descriptor: Int32) throws(SessionError) {
     readDescriptor = fcntl(descriptor, F_DUPFD_CLOEXEC, 3)
     answerDescriptor = fcntl(descriptor, F_DUPFD_CLOEXEC, 3)
     var transport = SessionTransport.make()
-    guard readDescriptor >= 0, answerDescriptor >= 0, fuse_session_custom_io(session, &transport, descriptor) == 0
+    guard readDescriptor >= 0, answerDescriptor >= 0, nullDescriptor >= 0,
+      fuse_session_custom_io(session, &transport, descriptor) == 0
     else {
       let reason = "no descriptor for the connection"
       end()
@@ -85,18 +112,19 @@ final class SessionLink: @unchecked Sendable {
 
   /// Unmounts and lets the filesystem go. Requests without an answer are aborted by the kernel.
   func end() {
-    guard let mounted else { return }
-    self.mounted = nil
+    guard let place else { return }
+    self.place = nil
     silence(readDescriptor)
     silence(answerDescriptor)
+    switch place {
     // Another filesystem may have been mounted at the path since; that one is left alone.
-    if mounted.device == cfuse3_device(mounted.path) {
+    case .mounted(let path, let device) where device == cfuse3_device(path):
       // Who may, aborts first what waits for answers: else a notice that waits for a page which a read holds would keep the
       // connection, and the reader with it. libfuse would also take a connection that was aborted already (fusectl, umount -f)
       // for a mount that has gone.
-      umount2(mounted.path, Int32(MNT_FORCE) | Int32(MNT_DETACH))
+      umount2(path, Int32(MNT_FORCE) | Int32(MNT_DETACH))
       _ = LibfuseMessages.during { fuse_session_unmount(session) }
-    } else {
+    case .mounted, .connected:
       silence(fuse_session_fd(session))
     }
     let filesystem = self.filesystem
@@ -122,7 +150,8 @@ final class SessionLink: @unchecked Sendable {
       servingThread = nil
       return isStopped
     }
-    if result < 0, !wasStopped { throw .connectionLost(Errno(rawValue: -result)) }
+    guard result < 0, !wasStopped, !wasSignalled.load(ordering: .acquiring) else { return }
+    throw .connectionLost(Errno(rawValue: -result))
   }
 
   /// Ends ``serve()``, now or before it begins. A thread before its read(2) meets the end of the file there, one inside
@@ -137,6 +166,14 @@ final class SessionLink: @unchecked Sendable {
     }
   }
 
+  /// The same for a signal handler, which may have interrupted anything: no lock, no memory, and it does not wake the
+  /// serving thread.
+  func stopFromSignalHandler() {
+    wasSignalled.store(true, ordering: .releasing)
+    fuse_session_exit(session)
+    silence(readDescriptor)
+  }
+
   // MARK: Called by libfuse
 
   /// `init`: what is agreed with the kernel, and the filesystem's start.
@@ -146,9 +183,15 @@ final class SessionLink: @unchecked Sendable {
     filesystem?.start(Notifier(link: self))
   }
 
+  /// The next message that is libfuse's to answer.
   @inline(__always)
   func read(_ buffer: UnsafeMutableRawPointer?, _ size: Int) -> Int {
-    cfuse3_read(readDescriptor, buffer, size)
+    while true {
+      let count = cfuse3_read(readDescriptor, buffer, size)
+      guard count > 0, hasStarted, let filesystem,
+        direct.give(UnsafeRawBufferPointer(start: buffer, count: count), filesystem, to: answerDescriptor)
+      else { return count }
+    }
   }
 
   @inline(__always)

@@ -2,59 +2,52 @@ import Basics
 import CFuse3
 import Glibc
 
-/// Where the signal handler reports; -1 while nobody asked.
-private nonisolated(unsafe) var signalPipe: Int32 = -1
+/// Which session the signal handler ends, and the thread that serves it. Only written while no handler is installed.
+private nonisolated(unsafe) var signalled: (link: UnsafeMutableRawPointer, thread: pthread_t)?
 
-/// SIGTERM, SIGINT and SIGHUP call a function while this is installed, on a thread of its own: the handler itself runs on
-/// whatever thread the signal hits and only writes a byte. A signal that was ignored before stays ignored (nohup).
-final class StopSignals: Sendable {
+/// SIGTERM, SIGINT and SIGHUP end a session while this is installed, whichever thread they hit. The handler does it all
+/// itself, with nothing but what POSIX lets a handler do: a thread that waited for it would make every system call of the
+/// serving thread slower, because the kernel then counts each use of a descriptor. A signal that was ignored before stays
+/// ignored (nohup).
+struct StopSignals: ~Copyable {
   private static let stopping = [SIGTERM, SIGINT, SIGHUP]
 
-  private let pipe: (read: Int32, write: Int32)
-  private let watcher: Thread
   private let previous: [(number: Int32, action: sigaction)]
+  private var mask: sigset_t
 
-  /// Nil when they are in use already, or no pipe can be had.
-  init?(_ stop: @escaping @Sendable () -> Void) {
-    var ends: [Int32] = [-1, -1]
-    guard signalPipe == -1, cfuse3_pipe(&ends) == 0 else { return nil }
-    let (read, write) = (ends[0], ends[1])
-    pipe = (read, write)
-    signalPipe = write
+  /// Signals end `link`, which this thread is about to serve. Nil when they are in use already.
+  init?(_ link: SessionLink) {
+    guard signalled == nil else { return nil }
+    signalled = (Unmanaged.passUnretained(link).toOpaque(), pthread_self())
     var previous: [(number: Int32, action: sigaction)] = []
     for number in Self.stopping {
       Self.replace(number, &previous) { _ in
+        guard let signalled else { return }
         let saved = errno
-        var byte: UInt8 = 1
-        _ = Glibc.write(signalPipe, &byte, 1)
+        SessionLink.with(signalled.link) { $0.stopFromSignalHandler() }
+        // A read(2) that has begun does not notice.
+        if pthread_equal(signalled.thread, pthread_self()) == 0 { pthread_kill(signalled.thread, WakeSignal.number) }
         errno = saved
       }
     }
     Self.replace(SIGPIPE, &previous, with: SIG_IGN)
     self.previous = previous
-    watcher = Thread {
-      // Some thread has to take them, and all others may block them.
-      Self.unblock()
-      var byte: UInt8 = 0
-      while true {
-        let count = Glibc.read(read, &byte, 1)
-        if count < 0, errno == EINTR { continue }
-        guard count == 1, byte != 0 else { return }
-        stop()
-      }
-    }
+    // Some thread has to take them, and all others may block them.
+    mask = Self.unblock()
   }
 
   /// Keeps the signals waiting for this thread and all that it makes, until they are installed.
-  static func hold() { changeMask(SIG_BLOCK) }
+  static func hold() { _ = changeMask(SIG_BLOCK) }
 
-  private static func unblock() { changeMask(SIG_UNBLOCK) }
+  private static func unblock() -> sigset_t { changeMask(SIG_UNBLOCK) }
 
-  private static func changeMask(_ how: Int32) {
+  private static func changeMask(_ how: Int32) -> sigset_t {
     var signals = sigset_t()
+    var previous = sigset_t()
     sigemptyset(&signals)
     for number in stopping { sigaddset(&signals, number) }
-    pthread_sigmask(how, &signals, nil)
+    pthread_sigmask(how, &signals, &previous)
+    return previous
   }
 
   private static func replace(
@@ -68,18 +61,15 @@ final class StopSignals: Sendable {
     previous.append((number, old))
   }
 
-  /// Sets back what was before. Called once, by who installed them.
-  func remove() {
+  /// What was before is set back.
+  deinit {
+    var mask = mask
+    pthread_sigmask(SIG_SETMASK, &mask, nil)
     for (number, action) in previous {
       var action = action
       sigaction(number, &action, nil)
     }
-    signalPipe = -1
-    var end: UInt8 = 0
-    _ = write(pipe.write, &end, 1)
-    watcher.join()
-    close(pipe.read)
-    close(pipe.write)
+    signalled = nil
   }
 }
 

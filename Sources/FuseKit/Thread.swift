@@ -1,7 +1,7 @@
 import Glibc
 
 /// A thread that runs one function.
-final class Thread: Sendable {
+package final class Thread: Sendable {
   private final class Start: Sendable {
     let body: @Sendable () -> Void
     init(_ body: @escaping @Sendable () -> Void) { self.body = body }
@@ -9,7 +9,7 @@ final class Thread: Sendable {
 
   private let identifier: pthread_t?
 
-  init(_ body: @escaping @Sendable () -> Void) {
+  package init(_ body: @escaping @Sendable () -> Void) {
     let start = Unmanaged.passRetained(Start(body))
     var identifier = pthread_t()
     let result = pthread_create(
@@ -24,7 +24,7 @@ final class Thread: Sendable {
   }
 
   /// Waits until the function has returned.
-  func join() {
+  package func join() {
     if let identifier { pthread_join(identifier, nil) }
   }
 }

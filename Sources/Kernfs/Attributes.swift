@@ -56,26 +56,29 @@ public struct AttributeText: Sendable {
     bytes.append(contentsOf: source.prefix(Self.capacity - bytes.count))
   }
 
+  /// Appends one byte; behind ``capacity`` it is cut.
+  public mutating func append(byte: UInt8) {
+    if bytes.count < Self.capacity { bytes.append(byte) }
+  }
+
   /// Appends `number` in decimal, with zeros before it up to `width` digits (`%0*u`).
   public mutating func append(decimal number: UInt64, width: Int = 1) {
-    var digits = 1
-    var limit: UInt64 = 10
-    while digits < 20, number >= limit {
-      digits += 1
-      let (next, overflow) = limit.multipliedReportingOverflow(by: 10)
-      if overflow { break }
-      limit = next
-    }
-    let length = max(digits, min(width, Self.capacity))
-    guard bytes.count + length <= Self.capacity else { return }
-    let start = bytes.count
-    bytes.append(contentsOf: repeatElement(UInt8(ascii: "0"), count: length))
-    var rest = number
-    var position = start + length
-    while rest > 0, position > start {
-      position -= 1
-      bytes[position] = UInt8(ascii: "0") + UInt8(rest % 10)
-      rest /= 10
+    let length = max(1, min(width, Self.capacity))
+    // 20 digits are the most that there are.
+    withUnsafeTemporaryAllocation(of: UInt8.self, capacity: max(20, length)) { digits in
+      var start = digits.count
+      var rest = number
+      repeat {
+        start -= 1
+        digits[start] = UInt8(ascii: "0") + UInt8(rest % 10)
+        rest /= 10
+      } while rest > 0 && start > 0
+      while digits.count - start < length {
+        start -= 1
+        digits[start] = UInt8(ascii: "0")
+      }
+      guard bytes.count + digits.count - start <= Self.capacity else { return }
+      bytes.append(contentsOf: UnsafeBufferPointer(rebasing: digits[start...]))
     }
   }
 }

@@ -7,8 +7,6 @@ let pageSize = 4096
 extension Tree {
   /// open(2) of a file (`kernfs_fop_open`).
   ///
-  /// sysfs asks even of root that the mode bits, as they are now, name the direction for somebody. The ordinary check
-  /// of the mode bits is the VFS's.
   /// - Throws: EACCES; EINVAL with O_DIRECT; ESTALE when the node was removed; EISDIR, ELOOP; what a snapshot file
   ///   throws.
   public func open(_ id: NodeID, flags: OpenFlags, by caller: Caller) throws(Errno) -> OpenedFile {
@@ -50,11 +48,7 @@ extension Tree {
       case .symlink: throw .tooManySymbolicLinkLevels
       case .regular: break
       }
-      // FS_IOC_GETFLAGS and its like: the kernel opens the file by itself, for an ioctl only (fuse-limits row 42).
-      let isForIoctl = flags.rawValue == 0
-      if flags.allowsWriting, node.permissions & 0o222 == 0 { throw .permissionDenied }
-      if flags.allowsReading, node.permissions & 0o444 == 0, !isForIoctl { throw .permissionDenied }
-      guard !flags.contains(.direct) else { throw .invalidArgument }
+      try node.checkOpen(flags)
       if let text = node.text {
         let length = flags.allowsReading ? node.takeCutSize() : 0
         return (OpenedFile(id: state.open(node, text, flags: flags), readableLength: length), nil)
@@ -139,10 +133,7 @@ extension Tree {
       }
       file.lock.lock()
       defer { file.lock.unlock() }
-      let range = try file.sequence.read(at: offset, count: count, isActive: isActive) { shown throws(Errno) in
-        file.event = event
-        try text.show(&shown)
-      }
+      let range = try file.show(text, at: offset, count: count, isActive: isActive, event: event)
       return file.sequence.text.bytes[range]
     }
     switch file.node.content {

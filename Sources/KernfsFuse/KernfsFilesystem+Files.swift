@@ -37,6 +37,27 @@ extension KernfsFilesystem {
     }
   }
 
+  /// A text attribute.
+  public func openAtOnce(_ operation: Op.Open, of node: FuseKit.NodeID) throws(Errno) -> Opened? {
+    let flags = Kernfs.OpenFlags(rawValue: operation.flags.rawValue)
+    return try tree.openText(Kernfs.NodeID(rawValue: node.rawValue), flags: flags).map {
+      Opened(handle: FileHandle(rawValue: $0.rawValue), directIO: true)
+    }
+  }
+
+  /// The text of an attribute.
+  public func readAtOnce(_ operation: Op.Read, into room: UnsafeMutableRawBufferPointer) throws(Errno) -> Int? {
+    guard !operation.isForPageCache else { return nil }
+    return try tree.readText(operation.handle.openFile, at: operation.offset, into: room)
+  }
+
+  /// A text attribute on which nobody sleeps.
+  public func releaseAtOnce(_ handle: FileHandle) -> Bool {
+    guard tree.releaseText(handle.openFile) else { return false }
+    changes.forget(handle.openFile)
+    return true
+  }
+
   private func reply(to request: consuming Request<Op.Open>, with file: OpenedFile) {
     guard file.readableLength > 0 else {
       request.reply(opened: Opened(file))

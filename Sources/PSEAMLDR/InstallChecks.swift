@@ -91,7 +91,7 @@ extension PSEAMLDR {
     guard data.remainingUpdates != 0 else {
       throw InstallRefusal(
         .remainingUpdates, .badCall,
-        "no updates remain: the CPU has recorded \(machine.seamdb.entries.count) module loads and has room for no more "
+        "no updates remain: the CPU has recorded \(machine.seamdb.count) module loads and has room for no more "
           + "until the next power-on")
     }
     typealias Header = SEAMLayout.HandoffHeader

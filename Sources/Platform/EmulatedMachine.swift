@@ -32,15 +32,15 @@ public final class EmulatedMachine: @unchecked Sendable {
 
   let clock: any MachineClock
   /// What the trace says of a read of `seamldr_version`, and of `num_remaining_updates`.
-  let versionRead, remainingRead: String?
+  let versionRead, remainingRead: Trace.Note?
   let signers: TrustedSigners
   let release: ModuleRelease
   let lock = Lock()
   let idle = WaitQueue()
-  let worker = Worker()
+  package let worker = Worker()
   let frozen = Guarded<FrozenView?>(nil)
   /// The fault plans. A lock of its own, inside all others.
-  let faults = Guarded(FaultTable())
+  let faults = FaultPlans()
   /// Whether ``frozen`` holds something, for the many looks at it that find nothing.
   let isFrozen = Atomic(false)
 

@@ -63,11 +63,13 @@ public final class MachineFiles: Sendable {
       }
       extra
     }
-    tree.setJournal { [weak machine] operation in machine?.journal(operation) }
+    tree.setJournal { [machine] operation in machine.journal(operation) }
     machine.savedFiles = { [weak self] boot in self?.saved(boot: boot) }
     addDevice()
     machine.onPowerOn = { [weak self] in self?.renewDevice() }
-    machine.onWatch = { [tree, operations = machine.operations] isOn in tree.setWatcher(isOn ? operations : nil) }
+    machine.onWatch = { [weak tree, operations = machine.operations] isOn in
+      tree?.setWatcher(isOn ? operations : nil)
+    }
   }
 
   /// Whether no upload runs.

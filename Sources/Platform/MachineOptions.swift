@@ -107,10 +107,11 @@ public struct MachineOptions: Equatable, Sendable {
     guard let value, !value.isEmpty else {
       throw OptionError("option '\(name)' needs a value: \(name)=\(Self.expectation(of: name))")
     }
+    let shown = Spelling.shown(value)
     switch name {
     case "abi":
       guard ABIProfile.named(value) != nil else {
-        throw OptionError("abi=\(value): \(Spelling.hint(for: value, among: ABIProfile.all.map(\.name)))")
+        throw OptionError("abi=\(shown): \(Spelling.hint(for: value, among: ABIProfile.all.map(\.name)))")
       }
       abi = value
     case "device": device = try Self.choice(name, value)
@@ -120,13 +121,13 @@ public struct MachineOptions: Equatable, Sendable {
       let version = try Self.version(name, value)
       guard ReleaseTable.release(version) != nil else {
         let known = ReleaseTable.all.map(\.version.description)
-        throw OptionError("module=\(value): \(Spelling.hint(for: value, among: known))")
+        throw OptionError("module=\(shown): \(Spelling.hint(for: value, among: known))")
       }
       module = version
     case "seamldr":
       let version = try Self.version(name, value)
       guard version.isSameLine(as: ModuleVersion(1, 5, 0)) || version.isSameLine(as: ModuleVersion(2, 0, 0)) else {
-        throw OptionError("seamldr=\(value): there are P-SEAMLDRs 1.5.x and 2.0.x")
+        throw OptionError("seamldr=\(shown): there are P-SEAMLDRs 1.5.x and 2.0.x")
       }
       seamldr = version
     case "lps": lps = try Self.number(name, value, in: 1...1024)
@@ -135,15 +136,16 @@ public struct MachineOptions: Equatable, Sendable {
     case "keys": keys = value
     case "erratum":
       errata = Set(
-        try value.split(separator: ":").map { item throws(OptionError) in
+        try value.split(separator: ":", omittingEmptySubsequences: false).map { item throws(OptionError) in
           try Self.choice(name, String(item))
         })
     case "alias":
       aliases = Set(
-        try value.split(separator: ":").map { item throws(OptionError) in
+        try value.split(separator: ":", omittingEmptySubsequences: false).map { item throws(OptionError) in
           guard let alias = Alias(name: String(item)) else {
             throw OptionError(
-              "alias=\(value): \(item): \(Spelling.hint(for: String(item), among: Alias.allCases.map(\.rawValue)))")
+              "alias=\(shown): \(Spelling.shown(item)): \(Spelling.hint(for: String(item), among: Alias.allCases.map(\.rawValue)))"
+            )
           }
           return alias
         })
@@ -152,8 +154,8 @@ public struct MachineOptions: Equatable, Sendable {
     case "clock": clock = try Self.choice(name, value)
     case "order": order = try Self.choice(name, value)
     case "seed":
-      guard let number = UInt64(value) else {
-        throw OptionError("seed=\(value): a number from 0 to 18446744073709551615 is needed")
+      guard Self.isDecimal(value), let number = UInt64(value) else {
+        throw OptionError("seed=\(shown): a number from 0 to 18446744073709551615 is needed")
       }
       seed = number
     default: return false
@@ -186,14 +188,14 @@ public struct MachineOptions: Equatable, Sendable {
   ) throws(OptionError) -> Choice {
     guard let choice = Choice(rawValue: value) else {
       let known = Choice.allCases.map(\.rawValue)
-      throw OptionError("\(name)=\(value): \(Spelling.hint(for: value, among: known))")
+      throw OptionError("\(name)=\(Spelling.shown(value)): \(Spelling.hint(for: value, among: known))")
     }
     return choice
   }
 
   private static func version(_ name: String, _ value: String) throws(OptionError) -> ModuleVersion {
     guard let version = ModuleVersion(value) else {
-      throw OptionError("\(name)=\(value): a version like 1.5.24 is needed")
+      throw OptionError("\(name)=\(Spelling.shown(value)): a version like 1.5.24 is needed")
     }
     return version
   }
@@ -201,17 +203,23 @@ public struct MachineOptions: Equatable, Sendable {
   private static func number(
     _ name: String, _ value: String, in range: ClosedRange<Int>
   ) throws(OptionError) -> Int {
-    guard let number = Int(value), range.contains(number) else {
-      throw OptionError("\(name)=\(value): a number from \(range.lowerBound) to \(range.upperBound) is needed")
+    guard isDecimal(value), let number = Int(value), range.contains(number) else {
+      throw OptionError(
+        "\(name)=\(Spelling.shown(value)): a number from \(range.lowerBound) to \(range.upperBound) is needed")
     }
     return number
+  }
+
+  /// Digits alone: Swift's integers would take a sign too.
+  private static func isDecimal(_ text: String) -> Bool {
+    text.utf8.allSatisfy { (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) }
   }
 
   private static func onOff(_ name: String, _ value: String) throws(OptionError) -> Bool {
     switch value {
     case "on": return true
     case "off": return false
-    default: throw OptionError("\(name)=\(value): on or off is needed")
+    default: throw OptionError("\(name)=\(Spelling.shown(value)): on or off is needed")
     }
   }
 }

@@ -58,12 +58,14 @@ public final class Silicon: SEAMCALLDoor {
   var stage: FaultPlan.Stage?
   /// Nothing goes wrong and nobody is told: for looks at the machine that are no calls of its kernel.
   var isUnobserved = false
-  private let faults: Guarded<FaultTable>
+  /// When the next call begins, where its maker has just read the clock.
+  var presetBegin: UInt64?
+  private let faults: FaultPlans
   private let clock: any MachineClock
 
   /// Silicon in the state `state`, at whose door the plans of `faults` act, and whose calls take the time of `clock`.
   public init(
-    _ state: SiliconState, faults: Guarded<FaultTable> = Guarded(FaultTable()),
+    _ state: SiliconState, faults: FaultPlans = FaultPlans(),
     clock: any MachineClock = MonotonicClock()
   ) {
     machine = state.machine
@@ -86,11 +88,12 @@ public final class Silicon: SEAMCALLDoor {
   /// Executes SEAMCALL on the logical processor `lp`.
   public func seamcall(_ registers: Registers, on lp: Int) -> SEAMCALLResult {
     if isUnobserved { return execute(registers, on: lp) }
-    let begin = clock.microseconds()
+    let begin = presetBegin ?? clock.microseconds()
+    presetBegin = nil
     let leaf = Leaf(rax: registers.rax)
-    let (actions, hasPlans) = faults.withLock { table in
-      (table.actions(at: .call(FaultCall(leaf: leaf, lp: lp, stage: stage))), !table.entries.isEmpty)
-    }
+    let hasPlans = !faults.areNone
+    let actions =
+      hasPlans ? faults.withLock { $0.actions(at: .call(FaultCall(leaf: leaf, lp: lp, stage: stage))) } : []
     let result = actions.isEmpty ? execute(registers, on: lp) : execute(registers, on: lp, with: actions)
     clock.spend(leaf.virtualDuration)
     if hasPlans { faults.withLock { $0.ended(leaf, isSuccess: result.linuxStatus == 0) } }
@@ -102,7 +105,7 @@ public final class Silicon: SEAMCALLDoor {
     observer?(
       SEAMCALLRecord(
         lp: lp, input: registers, result: result, begin: begin, duration: clock.microseconds() &- begin,
-        plans: actions.map(\.plan)))
+        plans: actions.isEmpty ? [] : actions.map(\.plan)))
     return result
   }
 

@@ -40,7 +40,7 @@ struct TestFirmwareFiles {
         mayWriteRawIO: mayWriteRawIO,
         sleep: { _ = usleep(UInt32(clamping: $0) &* 1000) },
         makeScheduler: {
-          let worker = Worker(keepsThread: false)
+          let worker = Worker()
           return { worker.schedule($0) }
         },
         appear: { [weak tree] device throws(Errno) in try tree?.appear(device) },

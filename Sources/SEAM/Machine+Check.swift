@@ -33,12 +33,3 @@ extension SEAMInfo {
     try ArchiveCheck.count(mrsignerseam, is: 48, "MRSIGNERSEAM")
   }
 }
-
-extension SEAMDB {
-  /// Whether it is a table of `size` entries.
-  func check(size: Int) throws(ArchiveError) {
-    try ArchiveCheck.require(self.size == size, "a SEAMDB of \(self.size) entries, not \(size)")
-    try ArchiveCheck.range(entries.count, 0...max(0, size), "the number of entries of the SEAMDB")
-    for entry in entries { try entry.info.check() }
-  }
-}

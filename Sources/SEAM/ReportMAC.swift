@@ -77,9 +77,8 @@ extension Machine {
   public func seamdbReport(
     type: [UInt8], teeInfoHash: [UInt8], reportData: [UInt8], index: Int, nonce: [UInt64]
   ) -> [UInt8]? {
-    guard seamdb.entries.indices.contains(index), seamdb.entries[index].nonce == nonce, let newest = seamdb.entries.last
-    else { return nil }
-    var info = seamdb.entries[index].info
+    guard let entry = seamdb[index], entry.nonce == nonce, let newest = seamdb[seamdb.count - 1] else { return nil }
+    var info = entry.info
     info.valid |= ReportLayout.svn2Valid
     var report = [UInt8](repeating: 0, count: ReportLayout.size)
     report.store(info.bytes, at: ReportLayout.teeTCBInfoStart)

@@ -27,13 +27,13 @@ extension VersionFormat {
   /// Appends the line that shows `version`.
   func show(_ version: ModuleVersion, in text: inout AttributeText) {
     text.append(decimal: UInt64(version.major))
-    text.append("." as StaticString)
+    text.append(byte: UInt8(ascii: "."))
     text.append(decimal: UInt64(version.minor))
-    text.append("." as StaticString)
+    text.append(byte: UInt8(ascii: "."))
     switch self {
     case .unpadded: text.append(decimal: UInt64(version.update))
     case .padded: text.append(decimal: UInt64(version.update), width: 2)
     }
-    text.append("\n" as StaticString)
+    text.append(byte: UInt8(ascii: "\n"))
   }
 }

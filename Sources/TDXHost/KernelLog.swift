@@ -40,9 +40,24 @@ public struct KernelLog: Sendable {
   /// Records that are kept; older ones are overwritten, as in the kernel's buffer.
   public static let capacity = 8192
 
-  /// Level, time and text of one record after the other, packed: thousands of small strings would be larger, and would
-  /// leave holes all over the heap.
-  private var packed = Packer()
+  /// Lines that go together when there are too many.
+  private struct Block: Sendable {
+    static let capacity = KernelLog.capacity / 8
+
+    var texts = RepeatedTexts()
+    /// Level, time and number of the text of one record after the other, packed.
+    var packed = Packer()
+    var count = 0
+
+    /// Nothing follows: gives up the room that is for more.
+    mutating func close() {
+      texts.close()
+      packed = Packer(packed.bytes.withUnsafeBytes { Array($0) })
+    }
+  }
+
+  /// Thousands of small strings would be larger, and would leave holes all over the heap.
+  private var blocks: [Block] = []
   private var count = 0
   private var nextSequence: UInt64 = 0
   /// Gives microseconds since power-on.
@@ -55,44 +70,40 @@ public struct KernelLog: Sendable {
 
   /// Appends `text` as one record.
   public mutating func append(_ level: Level, _ text: String) {
-    if count >= Self.capacity { forgetOldest() }
-    packed.append(Record(sequence: nextSequence, microseconds: now(), level: level, text: text))
-    count += 1
+    append(level, text, microseconds: now())
     nextSequence &+= 1
   }
 
-  /// An eighth of the records goes at once.
-  private mutating func forgetOldest() {
-    var unpacker = Unpacker(packed.bytes)
-    for _ in 0..<(Self.capacity / 8) { _ = try? Self.next(&unpacker) }
-    var kept = Packer()
-    kept.append(bytes: packed.bytes[unpacker.position...])
-    packed = kept
-    count -= Self.capacity / 8
+  private mutating func append(_ level: Level, _ text: String, microseconds: UInt64) {
+    if count >= Self.capacity, !blocks.isEmpty { count -= blocks.removeFirst().count }
+    if blocks.last.map({ $0.count >= Block.capacity }) ?? true { blocks.append(Block()) }
+    let last = blocks.count - 1
+    let number = blocks[last].texts.number(of: text)
+    blocks[last].packed.append(UInt64(level.rawValue))
+    blocks[last].packed.append(microseconds)
+    blocks[last].packed.append(number)
+    blocks[last].count += 1
+    count += 1
+    if blocks[last].count >= Block.capacity { blocks[last].close() }
   }
 
   /// The records that are still there, oldest first.
   public var records: [Record] {
-    // Lines go from the front only, so they are numbered without gaps. Nothing throws: the bytes were packed here.
-    (try? Self.unpack(packed.bytes, last: nextSequence)) ?? []
-  }
-
-  private static func next(_ unpacker: inout Unpacker) throws -> Record {
-    guard let level = Level(rawValue: try unpacker.number(as: UInt8.self)) else {
-      throw ArchiveError("a line of the kernel log has no level that there is")
-    }
-    let microseconds = try unpacker.number()
-    return Record(sequence: 0, microseconds: microseconds, level: level, text: try unpacker.text())
-  }
-
-  private static func unpack(_ bytes: [UInt8], last nextSequence: UInt64) throws -> [Record] {
     var records: [Record] = []
-    var unpacker = Unpacker(bytes)
-    while !unpacker.isAtEnd { records.append(try next(&unpacker)) }
-    try ArchiveCheck.range(records.count, 0...Self.capacity, "the number of lines of the kernel log")
-    try ArchiveCheck.require(nextSequence >= UInt64(records.count), "the number of the kernel log's last line")
-    let first = nextSequence - UInt64(records.count)
-    for index in records.indices { records[index] = records[index].numbered(first &+ UInt64(index)) }
+    records.reserveCapacity(count)
+    // Lines go from the front only, so they are numbered without gaps.
+    var sequence = nextSequence &- UInt64(count)
+    for block in blocks {
+      let texts = block.texts.all
+      var unpacker = Unpacker(block.packed.bytes)
+      // Nothing throws: the bytes were packed here.
+      while !unpacker.isAtEnd, let level = try? Level(unpacker: &unpacker), let time = try? unpacker.number(),
+        let number = try? unpacker.number(as: Int.self), number < texts.count
+      {
+        records.append(Record(sequence: sequence, microseconds: time, level: level, text: texts[number]))
+        sequence &+= 1
+      }
+    }
     return records
   }
 
@@ -109,6 +120,8 @@ extension KernelLog: Codable {
   public func encode(to encoder: any Encoder) throws {
     var container = encoder.container(keyedBy: Key.self)
     try container.encode(nextSequence, forKey: .nextSequence)
+    var packed = Packer()
+    for record in records { packed.append(record) }
     try container.encode(packed.bytes, forKey: .records)
   }
 
@@ -117,9 +130,25 @@ extension KernelLog: Codable {
     self.init(now: { 0 })
     let container = try decoder.container(keyedBy: Key.self)
     nextSequence = try container.decode(UInt64.self, forKey: .nextSequence)
-    let bytes = try container.decode([UInt8].self, forKey: .records)
-    count = try Self.unpack(bytes, last: nextSequence).count
-    packed.append(bytes: bytes)
+    var unpacker = Unpacker(try container.decode([UInt8].self, forKey: .records))
+    var lines = 0
+    while !unpacker.isAtEnd {
+      let level = try Level(unpacker: &unpacker)
+      let microseconds = try unpacker.number()
+      append(level, try unpacker.text(), microseconds: microseconds)
+      lines += 1
+    }
+    try ArchiveCheck.range(lines, 0...Self.capacity, "the number of lines of the kernel log")
+    try ArchiveCheck.require(nextSequence >= UInt64(lines), "the number of the kernel log's last line")
+  }
+}
+
+extension KernelLog.Level {
+  fileprivate init(unpacker: inout Unpacker) throws(ArchiveError) {
+    guard let level = Self(rawValue: try unpacker.number(as: UInt8.self)) else {
+      throw ArchiveError("a line of the kernel log has no level that there is")
+    }
+    self = level
   }
 }
 
@@ -128,11 +157,5 @@ extension Packer {
     append(UInt64(record.level.rawValue))
     append(record.microseconds)
     append(record.text)
-  }
-}
-
-extension KernelLog.Record {
-  fileprivate func numbered(_ sequence: UInt64) -> Self {
-    Self(sequence: sequence, microseconds: microseconds, level: level, text: text)
   }
 }

@@ -18,6 +18,6 @@ public struct NumRemainingUpdatesAttribute<View: HostView>: TextAttribute {
   public func show(_ text: inout AttributeText) throws(Errno) {
     let count = try view.numRemainingUpdates()
     text.append(decimal: UInt64(count))
-    text.append("\n" as StaticString)
+    text.append(byte: UInt8(ascii: "\n"))
   }
 }

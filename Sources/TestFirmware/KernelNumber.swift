@@ -34,19 +34,18 @@ enum KernelNumber {
     }
   }
 
+  /// `_kstrtoull`: that the digits are too many is seen before what follows them.
   private static func magnitude(_ text: ArraySlice<UInt8>) throws(Errno) -> UInt {
-    let digits = text.last == UInt8(ascii: "\n") ? text.dropLast() : text
-    guard !digits.isEmpty else { throw .invalidArgument }
+    let digits = text.prefix { $0 >= UInt8(ascii: "0") && $0 <= UInt8(ascii: "9") }
     var value: UInt = 0
-    var isTooLarge = false
     for byte in digits {
-      guard byte >= UInt8(ascii: "0"), byte <= UInt8(ascii: "9") else { throw .invalidArgument }
       let (product, overflow) = value.multipliedReportingOverflow(by: 10)
       let (sum, carry) = product.addingReportingOverflow(UInt(byte - UInt8(ascii: "0")))
-      isTooLarge = isTooLarge || overflow || carry
+      guard !overflow, !carry else { throw .outOfRange }
       value = sum
     }
-    guard !isTooLarge else { throw .outOfRange }
+    let rest = text.dropFirst(digits.count)
+    guard !digits.isEmpty, rest.isEmpty || rest.elementsEqual([UInt8(ascii: "\n")]) else { throw .invalidArgument }
     return value
   }
 }

@@ -66,15 +66,3 @@ struct SeededGeneratorTests {
     #expect(generator.next() == 9_817_491_932_198_370_423)
   }
 }
-
-@Suite("A worker", .timeLimit(.minutes(10)))
-struct WorkerTests {
-  @Test("runs jobs in their order, on a thread of its own")
-  func order() {
-    let worker = Worker()
-    let seen = Guarded<[Int]>([])
-    for number in 0..<100 { worker.schedule { seen.withLock { $0.append(number) } } }
-    worker.drain()
-    #expect(seen.withLock { $0 } == Array(0..<100))
-  }
-}

@@ -15,6 +15,9 @@ final class MemoryFilesystem: FuseFilesystem {
     case cached
     /// Read is answered by another thread.
     case late
+    /// Opened, read and released at once, without libfuse: by ``MemoryFilesystem/open(_:)`` and its like, it would be as
+    /// plain. Reading behind its end gives ENODATA.
+    case atOnce
     /// Read and write are dropped without an answer.
     case dropped
     /// Read and write are parked until ``MemoryFilesystem/wakeParked()``.
@@ -31,6 +34,8 @@ final class MemoryFilesystem: FuseFilesystem {
     var values: [String: [UInt8]] = [:]
     var openFiles: [FileHandle: NodeID] = [:]
     var nextHandle: UInt64 = 1
+    /// Requests on the file ``Behaviour/atOnce`` that were answered at once.
+    var answeredAtOnce = 0
     var written: [Int] = []
     var lookups: [NodeID: Int] = [:]
     var parked: [ParkedRequest<Op.Read>] = []
@@ -153,14 +158,47 @@ final class MemoryFilesystem: FuseFilesystem {
     request.reply(attributes: now, validity: .once)
   }
 
-  func open(_ request: consuming Request<Op.Open>) {
-    let node = request.node
-    let handle = with { state in
+  private func handle(of node: NodeID) -> FileHandle {
+    with { state in
       let handle = FileHandle(rawValue: state.nextHandle)
       state.nextHandle += 1
       state.openFiles[handle] = node
       return handle
     }
+  }
+
+  func openAtOnce(_ operation: Op.Open, of node: NodeID) throws(Errno) -> Opened? {
+    guard behaviour(node) == .atOnce else { return nil }
+    guard operation.flags.accessMode != .writeOnly else { throw .permissionDenied }
+    with { $0.answeredAtOnce += 1 }
+    return Opened(handle: handle(of: node), directIO: true)
+  }
+
+  func readAtOnce(_ operation: Op.Read, into room: UnsafeMutableRawBufferPointer) throws(Errno) -> Int? {
+    let content = with { state -> [UInt8]? in
+      guard state.openFiles[operation.handle] == node(.atOnce) else { return nil }
+      state.answeredAtOnce += 1
+      return state.contents[node(.atOnce)] ?? []
+    }
+    guard let content else { return nil }
+    guard operation.offset <= content.count else { throw .noData }
+    let part = content.dropFirst(Int(operation.offset)).prefix(room.count)
+    room.copyBytes(from: part)
+    return part.count
+  }
+
+  func releaseAtOnce(_ handle: FileHandle) -> Bool {
+    with { state in
+      guard state.openFiles[handle] == node(.atOnce) else { return false }
+      state.answeredAtOnce += 1
+      state.openFiles[handle] = nil
+      return true
+    }
+  }
+
+  func open(_ request: consuming Request<Op.Open>) {
+    let node = request.node
+    let handle = handle(of: node)
     request.reply(opened: Opened(handle: handle, directIO: behaviour(node) != .cached))
   }
 
@@ -173,7 +211,7 @@ final class MemoryFilesystem: FuseFilesystem {
   func read(_ request: consuming Request<Op.Read>) {
     let (node, offset) = (request.node, Int(request.operation.offset))
     switch behaviour(node) {
-    case .plain, .cached:
+    case .plain, .cached, .atOnce:
       let content = with { Array(($0.contents[node] ?? []).dropFirst(offset)) }
       request.reply(bytes: content)
     case .page:
@@ -216,7 +254,7 @@ final class MemoryFilesystem: FuseFilesystem {
       let parked = request.park { [weak self] in self?.with { $0.interrupts += 1 } }
       with { $0.parkedWrites.append(parked) }
     case .dropped: break
-    case .late, .lost, .caller: request.reply(error: .invalidArgument)
+    case .late, .lost, .caller, .atOnce: request.reply(error: .invalidArgument)
     case nil: request.reply(error: .staleNFSFileHandle)
     }
   }

@@ -35,6 +35,26 @@ extension FuseKitTests {
       }
     }
 
+    @Test func `What is answered at once never reaches libfuse, and is answered the same`() async throws {
+      try await withMount { mount in
+        mount.filesystem.with { $0.contents[mount.filesystem.node(.atOnce)] = Array(0...255) + Array("end".utf8) }
+        let file = try FileDescriptor.open(mount.file(.atOnce), .readOnly)
+        #expect(try file.bytes(100_000) == Array(0...255) + Array("end".utf8))
+        #expect(try file.text(2, at: 256) == "en")
+        #expect(try file.bytes(10, at: 259) == [])
+        #expect(throws: Errno.noData) { try file.bytes(10, at: 260) }
+        #expect(throws: Errno.permissionDenied) { _ = try FileDescriptor.open(mount.file(.atOnce), .writeOnly) }
+        // Others on the same mount go on through libfuse.
+        let other = try FileDescriptor.open(mount.file(.late), .readOnly)
+        #expect(try other.text() == "late")
+        try other.close()
+        try file.close()
+        mount.filesystem.wait { $0.openFiles.isEmpty }
+        // An open, four reads, a release.
+        #expect(mount.filesystem.with { $0.answeredAtOnce } == 6)
+      }
+    }
+
     @Test func `An answer that takes less than was written is a short write`() async throws {
       try await withMount { mount in
         let file = try FileDescriptor.open(mount.file(.page), .writeOnly)

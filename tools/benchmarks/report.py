@@ -26,13 +26,15 @@ class Report:
     def __init__(self):
         self.figures = []
         self.promises = []
+        self.title = ""
 
     def section(self, title):
+        self.title = title
         print(f"\n{title}", flush=True)
 
     def figure(self, name, unit, **columns):
         """One row: for each column a list of measurements, or a single number."""
-        row = {"name": name, "unit": unit, "values": {}}
+        row = {"section": self.title, "name": name, "unit": unit, "values": {}}
         cells = []
         for column, values in columns.items():
             if isinstance(values, (int, float)):
@@ -61,5 +63,8 @@ class Report:
 
     def write(self, path, circumstances):
         with open(path, "w") as file:
-            json.dump({"circumstances": circumstances, "figures": self.figures, "promises": self.promises}, file, indent=1)
+            all_hold = all(one["holds"] for one in self.promises)
+            json.dump(
+                {"circumstances": circumstances, "figures": self.figures, "promises": self.promises, "all hold": all_hold},
+                file, indent=1)
             file.write("\n")

@@ -7,6 +7,9 @@ public struct Packer: Sendable {
   /// Nothing written.
   public init() {}
 
+  /// `bytes`, as if they had been written.
+  public init(_ bytes: [UInt8]) { self.bytes = bytes }
+
   /// Writes a number.
   public mutating func append(_ number: UInt64) {
     var rest = number

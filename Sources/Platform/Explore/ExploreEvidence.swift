@@ -69,7 +69,7 @@ extension EmulatedMachine {
       let module = silicon.module
       return ExploreEvidence.Facts(
         version: Result { () throws(Errno) in try host.version() },
-        remaining: silicon.loader.remainingUpdates, loads: silicon.machine.seamdb.entries.count,
+        remaining: silicon.loader.remainingUpdates, loads: silicon.machine.seamdb.count,
         isReady: silicon.machine.seamExtend.seamReady, sysState: module.sysState(in: silicon.machine),
         resident: silicon.machine.residentProgram?.version, online: host.onlineCPUs,
         keepsakes: [

@@ -132,9 +132,7 @@ private struct FaultWords {
 
   private func value(_ key: String) -> String? { values[key].flatMap { $0 } }
 
-  private static func printable(_ word: String) -> String {
-    String(word.unicodeScalars.prefix(32).map { $0.value < 0x20 || $0.value == 0x7F ? "?" : Character($0) })
-  }
+  private static func printable(_ word: String) -> String { Spelling.shown(word, atMost: 32) }
 
   func number(_ key: String, in range: ClosedRange<UInt64>) throws(FaultPlanError) -> UInt64? {
     guard let text = value(key) else { return nil }

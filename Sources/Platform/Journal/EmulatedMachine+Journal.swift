@@ -1,5 +1,6 @@
 import Basics
 import Kernfs
+import SystemPackage
 import TDXHost
 
 /// What the trace keeps of what clients do: enough to do it again.
@@ -33,16 +34,23 @@ extension EmulatedMachine {
     }
   }
 
-  /// Keeps that a file, whose show method makes a SEAMCALL, is about to be read: `text` says which. `lock` is held.
-  func journal(reading text: String?) {
-    if let text { trace.note(rendered: text, time: now) }
+  /// Keeps that a file, whose show method makes a SEAMCALL, is read by `body`: `note` says which. `lock` is held.
+  @inline(__always)
+  func journal<Value>(reading note: Trace.Note?, _ body: () throws(Errno) -> Value) throws(Errno) -> Value {
+    guard let note else { return try body() }
+    // The call follows at once: the clock is read once for both.
+    let moment = clock.microseconds()
+    trace.note(note, time: moment &- start)
+    silicon.presetBegin = moment
+    defer { silicon.presetBegin = nil }
+    return try body()
   }
 
   /// What the trace says of a read of the first file of `profile` that shows what `isShown` takes. Nil: there is none, or
   /// reading it makes no SEAMCALL.
   static func readRecord(
     _ profile: ABIProfile, _ options: MachineOptions, _ isShown: (HostFile.Content) -> Bool
-  ) -> String? {
+  ) -> Trace.Note? {
     guard profile.seamldrReadError != .cached, let file = profile.files.first(where: { isShown($0.content) }) else {
       return nil
     }

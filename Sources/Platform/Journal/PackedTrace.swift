@@ -1,3 +1,4 @@
+import Basics
 import SEAM
 
 /// Bytes of packed records: numbers in groups of seven bits, the lowest first, so that small ones are short (LEB128).
@@ -32,74 +33,20 @@ struct PackedBytes: Sendable {
     for index in 0..<Registers.packedCount where values[index] != old[index] { append(values[index]) }
   }
 
-  /// Takes room for `count` bytes.
-  mutating func reserve(_ count: Int) { bytes.reserveCapacity(count) }
+  /// Forgets all bytes and keeps their room.
+  mutating func removeAll() { bytes.removeAll(keepingCapacity: true) }
+
+  /// The same bytes, without room for more.
+  var compact: PackedBytes { PackedBytes(bytes: bytes.withUnsafeBytes { Array($0) }) }
 }
 
-/// Reads what ``PackedBytes`` holds; nil where it ends too early.
-struct PackedReader {
-  let bytes: [UInt8]
-  private var position = 0
-
-  init(bytes: [UInt8]) { self.bytes = bytes }
-
-  private mutating func byte() -> UInt8? {
-    guard position < bytes.count else { return nil }
-    defer { position += 1 }
-    return bytes[position]
-  }
-
-  private mutating func number() -> UInt64? {
-    var value: UInt64 = 0
-    var shift: UInt64 = 0
-    while let byte = byte() {
-      value |= UInt64(byte & 0x7F) << shift
-      if byte < 0x80 { return value }
-      shift += 7
-    }
-    return nil
-  }
-
-  private mutating func text() -> String? {
-    guard let length = number().map({ Int(clamping: $0) }), length <= bytes.count - position else { return nil }
-    defer { position += length }
-    return String(decoding: bytes[position..<(position + length)], as: UTF8.self)
-  }
-
-  private mutating func registers(changedFrom base: Registers) -> Registers? {
-    guard let mask = number() else { return nil }
+extension Unpacker {
+  /// Registers that were written as changes of `base`.
+  mutating func registers(changedFrom base: Registers) throws(ArchiveError) -> Registers {
+    let mask = try number()
     var values = base.inOrder
-    for index in values.indices where mask >> UInt64(index) & 1 != 0 {
-      guard let value = number() else { return nil }
-      values[index] = value
-    }
+    for index in values.indices where mask >> UInt64(index) & 1 != 0 { values[index] = try number() }
     return Registers(inOrder: values)
-  }
-
-  /// The next record as a line of JSON.
-  mutating func line() -> String? {
-    guard let kind = byte().flatMap(Trace.Kind.init), let time = number() else { return nil }
-    switch kind {
-    case .note: return text().map { "{\"t\":\(time),\($0)}" }
-    case .seamcall: return seamcall(time)
-    }
-  }
-
-  private mutating func seamcall(_ time: UInt64) -> String? {
-    guard let duration = number(), let lp = number(), let input = registers(changedFrom: Registers(rax: 0)),
-      let outcome = byte().flatMap(Trace.Outcome.init)
-    else { return nil }
-    var line = "{\"t\":\(time),\"dur\":\(duration),\"event\":\"seamcall\",\"lp\":\(lp),"
-    line += "\"leaf\":\"\(Leaf(rax: input.rax).name)\",\"in\":\(input.json)"
-    switch outcome {
-    case .returned:
-      guard let output = registers(changedFrom: input) else { return nil }
-      line += ",\"out\":\(output.json),\"status\":\"\(output.rax == 0 ? "SUCCESS" : output.status.symbol)\""
-    case .vmFailInvalid, .generalProtection, .invalidOpcode: line += ",\"status\":\"\(outcome.name)\""
-    }
-    guard let plans = text() else { return nil }
-    if !plans.isEmpty { line += ",\"fault\":\"\(Trace.escaped(plans))\"" }
-    return line + "}"
   }
 }
 
@@ -128,7 +75,7 @@ extension Registers {
   }
 
   /// RAX, RCX, RDX and R8, and of the others those that are not 0.
-  fileprivate var json: String {
+  var json: String {
     let members = zip(Self.names, inOrder).enumerated().compactMap { index, register in
       index < 4 || register.1 != 0 ? "\"\(register.0)\":\"0x\(String(register.1, radix: 16))\"" : nil
     }

@@ -16,19 +16,20 @@ public struct Trace: Sendable {
     case number(Int)
   }
 
-  /// So many records are packed into one buffer, and go together.
-  private static let chunkSize = 512
+  /// The text of an event.
+  struct Note: Sendable, Equatable {
+    /// Members of a JSON object, without its braces and the time.
+    let text: String
+    /// Tells most texts apart.
+    let mix: UInt64
 
-  private struct Chunk: Sendable {
-    var bytes = PackedBytes()
-    var count = 0
-
-    /// An empty chunk, with room for what most take: growing would leave holes in the heap.
-    static var empty: Chunk {
-      var chunk = Chunk()
-      chunk.bytes.reserve(24 * Trace.chunkSize)
-      return chunk
+    init(text: String) {
+      self.text = text
+      // FNV-1a.
+      mix = text.utf8.reduce(0xCBF2_9CE4_8422_2325) { ($0 ^ UInt64($1)) &* 0x100_0000_01B3 }
     }
+
+    static func == (one: Note, other: Note) -> Bool { one.mix == other.mix && one.text == other.text }
   }
 
   /// A run of writes to a binary attribute, each where the one before ended: one record for all of them.
@@ -42,7 +43,11 @@ public struct Trace: Sendable {
     var isOpen = true
   }
 
-  private var chunks: Deque<Chunk> = []
+  /// The chunks that are full.
+  private var full: Deque<TraceChunk> = []
+  /// The one that grows.
+  private var last = TraceChunk()
+  private var known = KnownSayings()
   /// Records of the first chunk that are not shown any more.
   private var skipped = 0
   /// Records of all chunks.
@@ -54,41 +59,30 @@ public struct Trace: Sendable {
   /// A trace of nothing.
   public init() {}
 
+  private var chunks: [TraceChunk] { Array(full) + (last.count > 0 ? [last] : []) }
+
   /// Records that are there.
   public var count: Int { stored - skipped + (dataRun == nil ? 0 : 1) }
 
   /// Bytes that the records take.
-  public var packedSize: Int { chunks.reduce(0) { $0 + $1.bytes.bytes.count } }
+  public var packedSize: Int { full.reduce(last.size) { $0 + $1.size } }
 
   // MARK: Appending
 
   /// Appends the SEAMCALL `record`, which began at `time` after power-on.
   public mutating func append(_ record: SEAMCALLRecord, time: UInt64) {
-    append { bytes in
-      bytes.append(Kind.seamcall.rawValue)
-      bytes.append(time)
-      bytes.append(record.duration)
-      bytes.append(UInt64(clamping: record.lp))
-      bytes.append(record.input, changedFrom: Registers(rax: 0))
-      switch record.result {
-      case .returned(let registers):
-        bytes.append(Outcome.returned.rawValue)
-        bytes.append(registers, changedFrom: record.input)
-      case .vmFailInvalid: bytes.append(Outcome.vmFailInvalid.rawValue)
-      case .generalProtection: bytes.append(Outcome.generalProtection.rawValue)
-      case .invalidOpcode: bytes.append(Outcome.invalidOpcode.rawValue)
-      }
-      bytes.append(record.plans.isEmpty ? "" : record.plans.joined(separator: ","))
-    }
+    closeDataRun()
+    last.append(record, time: time, &known)
+    appended()
   }
 
   /// Appends an event of `kind` at `time`.
   public mutating func note(_ kind: String, _ members: [(String, Value)] = [], time: UInt64) {
-    note(rendered: Self.rendered(kind, members), time: time)
+    note(Self.rendered(kind, members), time: time)
   }
 
   /// The text of an event of `kind`, for events that come often.
-  static func rendered(_ kind: String, _ members: [(String, Value)]) -> String {
+  static func rendered(_ kind: String, _ members: [(String, Value)]) -> Note {
     var text = "\"event\":\"\(kind)\""
     for (name, value) in members {
       switch value {
@@ -96,16 +90,14 @@ public struct Trace: Sendable {
       case .number(let number): text += ",\"\(name)\":\(number)"
       }
     }
-    return text
+    return Note(text: text)
   }
 
   /// Appends an event whose text was made by ``rendered(_:_:)``, at `time`.
-  mutating func note(rendered text: String, time: UInt64) {
-    append { bytes in
-      bytes.append(Kind.note.rawValue)
-      bytes.append(time)
-      bytes.append(text)
-    }
+  mutating func note(_ note: Note, time: UInt64) {
+    closeDataRun()
+    last.append(note, time: time, &known)
+    appended()
   }
 
   /// Appends a write of `count` bytes at `offset` of the binary attribute `file`. Writes that follow each other, all of the
@@ -123,6 +115,11 @@ public struct Trace: Sendable {
   }
 
   private mutating func closeDataRun() {
+    guard dataRun != nil else { return }
+    writeDataRun()
+  }
+
+  private mutating func writeDataRun() {
     guard let run = dataRun else { return }
     dataRun = nil
     total -= 1
@@ -136,45 +133,24 @@ public struct Trace: Sendable {
     ]
   }
 
-  private mutating func append(_ pack: (inout PackedBytes) -> Void) {
-    closeDataRun()
-    if chunks.last.map({ $0.count >= Self.chunkSize }) ?? true { chunks.append(.empty) }
-    let last = chunks.count - 1
-    pack(&chunks[last].bytes)
-    chunks[last].count += 1
+  private mutating func appended() {
     stored += 1
     total += 1
+    if last.isFull {
+      full.append(last.compact)
+      last.removeAll()
+      known.forgetAll()
+    }
     guard count > Self.capacity else { return }
     skipped += 1
-    if let first = chunks.first, skipped >= first.count {
-      chunks.removeFirst()
+    if let first = full.first, skipped >= first.count {
+      full.removeFirst()
       stored -= first.count
       skipped = 0
     }
   }
 
   // MARK: Reading
-
-  enum Kind: UInt8 {
-    case seamcall = 0
-    case note = 1
-  }
-
-  enum Outcome: UInt8 {
-    case returned = 0
-    case vmFailInvalid = 1
-    case generalProtection = 2
-    case invalidOpcode = 3
-
-    var name: String {
-      switch self {
-      case .returned: ""
-      case .vmFailInvalid: "VMfailInvalid"
-      case .generalProtection: "#GP"
-      case .invalidOpcode: "#UD"
-      }
-    }
-  }
 
   /// The records as JSON lines.
   public var jsonLines: [UInt8] {
@@ -183,16 +159,8 @@ public struct Trace: Sendable {
     var lines: [UInt8] = []
     var toSkip = whole.skipped
     for chunk in whole.chunks {
-      var reader = PackedReader(bytes: chunk.bytes.bytes)
-      for _ in 0..<chunk.count {
-        guard let line = reader.line() else { break }
-        if toSkip > 0 {
-          toSkip -= 1
-          continue
-        }
-        lines.append(contentsOf: line.utf8)
-        lines.append(UInt8(ascii: "\n"))
-      }
+      chunk.forEachLine(skipping: toSkip) { lines.append(contentsOf: $0.utf8) }
+      toSkip = 0
     }
     return lines
   }
@@ -216,14 +184,13 @@ public struct Trace: Sendable {
 
 extension Trace: Codable {
   private enum Key: CodingKey {
-    case chunks, counts, skipped, dataRun, total
+    case chunks, skipped, dataRun, total
   }
 
-  /// The packed records, a text of bytes for every chunk.
+  /// The packed records, chunk by chunk.
   public func encode(to encoder: any Encoder) throws {
     var container = encoder.container(keyedBy: Key.self)
-    try container.encode(chunks.map(\.bytes.bytes), forKey: .chunks)
-    try container.encode(chunks.map(\.count), forKey: .counts)
+    try container.encode(chunks.map(\.archived), forKey: .chunks)
     try container.encode(skipped, forKey: .skipped)
     try container.encode(dataRun, forKey: .dataRun)
     try container.encode(total, forKey: .total)
@@ -233,16 +200,21 @@ extension Trace: Codable {
   public init(from decoder: any Decoder) throws {
     self.init()
     let container = try decoder.container(keyedBy: Key.self)
-    let buffers = try container.decode([[UInt8]].self, forKey: .chunks)
-    let counts = try container.decode([Int].self, forKey: .counts)
-    try ArchiveCheck.require(counts.count == buffers.count, "the chunks of the trace")
-    for (bytes, count) in zip(buffers, counts) {
-      try ArchiveCheck.range(count, 1...Self.chunkSize, "the records of a chunk of the trace")
-      chunks.append(Chunk(bytes: PackedBytes(bytes: bytes), count: count))
-      stored += count
+    let archived = try container.decode([TraceChunk.Archived].self, forKey: .chunks)
+    for (index, one) in archived.enumerated() {
+      let chunk = try TraceChunk(one, &known)
+      stored += chunk.count
+      if chunk.isFull {
+        full.append(chunk)
+        known.forgetAll()
+      } else {
+        try ArchiveCheck.require(index == archived.count - 1, "a chunk of the trace is not full")
+        last = chunk
+      }
     }
     skipped = try container.decode(Int.self, forKey: .skipped)
-    try ArchiveCheck.range(skipped, 0...max(0, (counts.first ?? 1) - 1), "the records of the trace that are gone")
+    try ArchiveCheck.range(
+      skipped, 0...max(0, (archived.first?.count ?? 1) - 1), "the records of the trace that are gone")
     dataRun = try container.decode(DataRun?.self, forKey: .dataRun)
     if let dataRun {
       try ArchiveCheck.range(dataRun.bytes, 0...Self.most, "the bytes of a run of writes")

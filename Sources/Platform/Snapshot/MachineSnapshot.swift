@@ -87,6 +87,7 @@ extension EmulatedMachine {
     do throws(ArchiveError) {
       snapshot = try Archive.decode(MachineSnapshot.self, from: format.body)
       try snapshot.check(for: options, profile: profile)
+      try ArchiveCheck.require(MachineOptions.seed(in: format.options) == snapshot.seed, "seed=\(snapshot.seed)")
       loader = try snapshot.loader.loader(
         like: PSEAMLDR(version: options.effectiveSEAMLDR, trustedSigners: signers),
         on: Self.machineConfiguration(options))

@@ -38,10 +38,10 @@ public struct SnapshotFormat: Sendable {
   /// The machine's options, as `-o` takes them.
   public let options: String
   /// The archive.
-  let body: [UInt8]
+  package let body: [UInt8]
 
   /// The snapshot of a machine.
-  static func bytes(options: String, body: [UInt8]) -> [UInt8] {
+  package static func bytes(options: String, body: [UInt8]) -> [UInt8] {
     let text = Array(options.utf8)
     var bytes = magic
     bytes.reserveCapacity(headerSize + text.count + body.count + checksumSize)
@@ -109,6 +109,9 @@ extension MachineOptions {
         "the snapshot is of another machine: it has \(shown(theirs[name])), and this one has \(shown(ours[name]))")
     }
   }
+
+  /// The seed of the machine with the options in `text`.
+  static func seed(in text: String) -> UInt64? { words(text)["seed"].flatMap { UInt64($0) } }
 
   private static func words(_ text: String) -> [String: String] {
     var words: [String: String] = [:]

@@ -1,4 +1,5 @@
 import Basics
+import SEAM
 import SystemPackage
 import TDXHost
 
@@ -50,8 +51,7 @@ struct TDStep: Sendable {
   /// A number, decimal or with 0x; nil where it is not given.
   func number(_ operand: TDOperand) throws(TDError) -> UInt64? {
     guard let text = values[operand] else { return nil }
-    let number = text.hasPrefix("0x") ? UInt64(text.dropFirst(2), radix: 16) : UInt64(text)
-    guard let number, text.first != "+" else {
+    guard let number = UInt64(numeral: text) else {
       throw .invalid("\(operand.rawValue)=\(text[...].shown) is no number (decimal, or hexadecimal with 0x)")
     }
     return number
@@ -93,7 +93,5 @@ extension TDError {
 
 extension Substring {
   /// Fit for one line of `last_error`.
-  var shown: String {
-    String(unicodeScalars.prefix(64).map { $0.value < 0x20 || $0.value == 0x7F ? "?" : Character($0) })
-  }
+  var shown: String { Spelling.shown(self) }
 }

@@ -1,5 +1,5 @@
 /// What can be written to `td/NAME/step`: one word, with `key=value` operands and flags behind it.
-enum TDWord: String, CaseIterable, Sendable {
+package enum TDWord: String, CaseIterable, Sendable {
   case initialize = "init"
   case vcpu
   case addPage = "add-page"
@@ -111,7 +111,7 @@ enum TDWord: String, CaseIterable, Sendable {
 }
 
 /// An operand of a word.
-enum TDOperand: String, CaseIterable, Sendable {
+package enum TDOperand: String, CaseIterable, Sendable {
   case attributes
   case xfam
   case maxVCPUs = "max_vcpus"

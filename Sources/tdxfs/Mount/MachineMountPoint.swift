@@ -146,9 +146,8 @@ final class MountedSession: @unchecked Sendable {
     control = session.control
     self.session = consume session
     guard let stateFile else { return }
-    machine.onSettled = { [weak machine] in
-      if let machine { stateFile.save(machine) }
-    }
+    // It is the machine that calls, so it is there; a weak reference would make every counting of references slower.
+    machine.onSettled = { [unowned(unsafe) machine] in stateFile.save(machine) }
     stateFile.save(machine, always: true)
   }
 

@@ -45,7 +45,7 @@ struct MountOptions {
       guard Self.forFuse.contains(name) else {
         let nearest = Spelling.nearest(to: name, among: Self.forFuse.sorted()).map { "did you mean \($0)? " } ?? ""
         let hint = nearest + Spelling.hint(for: name, among: MachineOptions.names + ["state"])
-        throw OptionError("unknown option '\(name)': \(hint)")
+        throw OptionError("unknown option '\(Spelling.shown(name))': \(hint)")
       }
       fuse.append(String(option))
     }

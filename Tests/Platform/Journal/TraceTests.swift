@@ -75,6 +75,88 @@ struct TraceTests {
     #expect(lines.first?.hasPrefix("{\"t\":\((70_000 - Trace.capacity) * 1_000_000),") == true)
   }
 
+  /// Records of all kinds, of which most say what was said before; times go backwards now and then.
+  private func appendMixed(_ trace: inout Trace, _ range: Range<Int>) -> [String] {
+    var expected: [String] = []
+    for index in range {
+      let time = UInt64(index * 3 - (index % 7 == 0 ? 20 * min(1, index / 20) : 0))
+      switch index % 5 {
+      case 0:
+        trace.note("read", [("file", .text("file-\(index % 40)"))], time: time)
+        expected.append(#"{"t":\#(time),"event":"read","file":"file-\#(index % 40)"}"#)
+      case 1:
+        trace.note("once", [("index", .number(index))], time: time)
+        expected.append(#"{"t":\#(time),"event":"once","index":\#(index)}"#)
+      case let kind:
+        let input = Registers(rax: 0x22, rcx: UInt64(index % 3), rdx: UInt64(kind))
+        var output = input
+        output.rdx &+= 1
+        let result: SEAMCALLResult = index % 11 == 0 ? .vmFailInvalid : .returned(output)
+        trace.append(
+          SEAMCALLRecord(
+            lp: index % 64, input: input, result: result, begin: 0, duration: UInt64(index % 200),
+            plans: index % 13 == 0 ? ["f\(index % 2)", "g"] : []), time: time)
+        let registers = #""rcx":"0x\#(index % 3)","rdx""#
+        var line = #"{"t":\#(time),"dur":\#(index % 200),"event":"seamcall","lp":\#(index % 64),"leaf":"TDH.SYS.RD","#
+        line += #""in":{"rax":"0x22",\#(registers):"0x\#(kind)","r8":"0x0"}"#
+        line +=
+          index % 11 == 0
+          ? #","status":"VMfailInvalid""#
+          : #","out":{"rax":"0x22",\#(registers):"0x\#(kind + 1)","r8":"0x0"},"status":"0x22""#
+        if index % 13 == 0 { line += #","fault":"f\#(index % 2),g""# }
+        expected.append(line + "}")
+      }
+    }
+    return expected
+  }
+
+  @Test("gives back what was appended, however often it was said before")
+  func repeats() throws {
+    var trace = Trace()
+    let expected = appendMixed(&trace, 0..<5000)
+    #expect(lines(trace).map { $0.replacing(/"status":"[^"]*22[^"]*"/, with: #""status":"0x22""#) } == expected)
+    // Most of it takes a few bytes a record.
+    #expect(trace.packedSize < 5000 * 25)
+  }
+
+  @Test("goes on from an archive as if it had never been away", arguments: [1, 700, 1023, 1024, 1025, 3000, 68_000])
+  func archived(count: Int) throws {
+    var trace = Trace()
+    _ = appendMixed(&trace, 0..<count)
+    trace.data("data", offset: 0, count: 10, time: 5)
+    var restored = try Archive.decode(Trace.self, from: try Archive.encode(trace))
+    #expect(lines(restored) == lines(trace))
+    _ = appendMixed(&trace, count..<(count + 1500))
+    _ = appendMixed(&restored, count..<(count + 1500))
+    #expect(restored.count == trace.count)
+    #expect(lines(restored) == lines(trace))
+    #expect(try Archive.encode(restored) == Archive.encode(trace))
+  }
+
+  @Test("a damaged archive of it is refused, or is another trace: nothing traps")
+  func damaged() throws {
+    var trace = Trace()
+    _ = appendMixed(&trace, 0..<1100)
+    let whole = try Archive.encode(trace)
+    var generator = SeededGenerator(seed: 7)
+    var refused = 0
+    for _ in 0..<3000 {
+      var bytes = whole
+      for _ in 0..<Int.random(in: 1...3, using: &generator) {
+        bytes[Int.random(in: bytes.indices, using: &generator)] = UInt8.random(in: .min ... .max, using: &generator)
+      }
+      do {
+        var other = try Archive.decode(Trace.self, from: bytes)
+        _ = other.jsonLines
+        _ = appendMixed(&other, 0..<10)
+        #expect(lines(other).count == other.count)
+      } catch {
+        refused += 1
+      }
+    }
+    #expect(refused > 0)
+  }
+
   @Test("has every upload-level event, every SEAMCALL and what clients wrote, as lines of JSON")
   func whole() throws {
     let bench = try Bench()

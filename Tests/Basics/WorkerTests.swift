@@ -1,0 +1,51 @@
+import Basics
+import Glibc
+import Testing
+
+@Suite("A worker", .timeLimit(.minutes(10)))
+struct WorkerTests {
+  @Test("runs jobs in their order, ends its thread when none comes, and starts another one for the next")
+  func thread() {
+    let worker = Worker()
+    let threads = Guarded<[Int32]>([])
+    for round in 0..<2 {
+      let order = Guarded<[Int]>([])
+      for job in 0..<100 {
+        worker.schedule {
+          order.withLock { $0.append(job) }
+          if job == 0 { threads.withLock { $0.append(Int32(syscall(Int(SYS_gettid)))) } }
+        }
+      }
+      worker.drain()
+      #expect(order.withLock { $0 } == Array(0..<100))
+      let thread = threads.withLock { $0[round] }
+      while access("/proc/self/task/\(thread)", F_OK) == 0 { usleep(20_000) }
+    }
+    #expect(threads.withLock { $0.count } == 2)
+  }
+}
+
+@Suite("Texts that come over and over")
+struct RepeatedTextsTests {
+  @Test("have one number each as long as they are remembered, and all can be told from their numbers")
+  func numbers() {
+    var texts = RepeatedTexts()
+    var given: [(String, UInt64)] = []
+    var generator = SeededGenerator(seed: 3)
+    for _ in 0..<2000 {
+      let text =
+        String(repeating: "ä\n", count: Int.random(in: 0..<4, using: &generator))
+        + "\(Int.random(in: 0..<9, using: &generator))"
+      given.append((text, texts.number(of: text)))
+    }
+    #expect(texts.number(of: "") == texts.number(of: ""))
+    texts.close()
+    let all = texts.all
+    for (text, number) in given { #expect(all[Int(number)] == text) }
+    // A text that shares its place with another one is kept anew at each change, and the others once.
+    #expect(all.count < 2000)
+    let size = texts.size
+    #expect(texts.number(of: "0") == UInt64(all.count))
+    #expect(texts.size == size + 2)
+  }
+}
