@@ -119,9 +119,11 @@ final class SessionLink: @unchecked Sendable {
     switch place {
     // Another filesystem may have been mounted at the path since; that one is left alone.
     case .mounted(let path, let device) where device == cfuse3_device(path):
+      // Who may, aborts first what waits for answers: else a notice that waits for a page which a read holds would keep the
+      // connection, and the reader with it. libfuse would also take a connection that was aborted already (fusectl, umount -f)
+      // for a mount that has gone.
+      umount2(path, Int32(MNT_FORCE) | Int32(MNT_DETACH))
       _ = LibfuseMessages.during { fuse_session_unmount(session) }
-      // A connection that was aborted (fusectl, umount -f) libfuse takes for a mount that has gone.
-      if device == cfuse3_device(path) { umount2(path, Int32(MNT_DETACH)) }
     case .mounted, .connected:
       silence(fuse_session_fd(session))
     }

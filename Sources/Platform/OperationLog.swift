@@ -13,6 +13,8 @@ public final class OperationLog: OperationWatcher {
   private struct State {
     var isOn = false
     var next: UInt64 = 0
+    /// The first number of this log. What began before belongs to the log before, also when it ends now.
+    var first: UInt64 = 0
     var dropped = 0
     var lines: [UInt64: String] = [:]
   }
@@ -26,7 +28,7 @@ public final class OperationLog: OperationWatcher {
   public var isOn: Bool { state.withLock { $0.isOn } }
 
   /// Begins an empty log.
-  public func start() { state.withLock { $0 = State(isOn: true) } }
+  public func start() { state.withLock { $0 = State(isOn: true, next: $0.next, first: $0.next) } }
 
   /// Ends it; what it has stays readable.
   public func stop() { state.withLock { $0.isOn = false } }
@@ -66,14 +68,14 @@ public final class OperationLog: OperationWatcher {
 
   /// The lines in order, each with its number.
   public var text: String {
-    let (lines, dropped) = state.withLock { ($0.lines, $0.dropped) }
-    let text = lines.keys.sorted().map { "n=\($0) \(lines[$0] ?? "")\n" }.joined()
+    let (lines, dropped, first) = state.withLock { ($0.lines, $0.dropped, $0.first) }
+    let text = lines.keys.sorted().map { "n=\($0 &- first) \(lines[$0] ?? "")\n" }.joined()
     return dropped == 0 ? text : text + "op=dropped count=\(dropped)\n"
   }
 
   private func keep(_ line: String, at place: UInt64) {
     state.withLock { state in
-      guard state.isOn else { return }
+      guard state.isOn, place >= state.first else { return }
       if state.lines.count < Self.capacity { state.lines[place] = line } else { state.dropped &+= 1 }
     }
   }

@@ -40,7 +40,7 @@ struct ProcessSignalTests {
       let options = "lps=2,updates=60000,\(ground.state)"
       var server = try await remount(ground, options, after: nil, chance.name)
       var remaining = 60000
-      for round in Chance.rounds(60) {
+      for round in Chance.rounds(40) {
         let comment: Comment = "\(chance.name), round \(round)"
         let client = try ground.client(
           """
@@ -85,7 +85,7 @@ struct ProcessSignalTests {
       let options = "lps=2,\(ground.state)"
       var server = try await remount(ground, options, after: nil, chance.name)
       var made = 0
-      for round in Chance.rounds(30) {
+      for round in Chance.rounds(20) {
         let comment: Comment = "\(chance.name), round \(round)"
         let client = try ground.client(
           """

@@ -1,5 +1,5 @@
 import ControlTree
-import Kernfs
+@testable import Kernfs
 import Platform
 import SystemPackage
 import Testing
@@ -61,6 +61,22 @@ struct WatchFileTests {
       lines.firstIndex { $0.contains("op=upload-end result=transferring:firmware-invalid lost=none") })
     #expect(commit < upload && upload < end)
     #expect(!lines.contains { $0.contains("path=version") || $0.contains("watch") })
+  }
+
+  @Test("what began in the log before is in none, and takes nobody's number")
+  func restarted() throws {
+    try write("on", to: ".tdxfs/watch")
+    let old = (0..<3).map { _ in machine.operations.began() }
+    try write("on", to: ".tdxfs/watch")
+    _ = try read("version")
+    let text = try read(".tdxfs/watch")
+    #expect(text.contains(" pid=4711 op=open path=version"), "\(text)")
+    for place in old {
+      machine.operations.ended(
+        FileOperation(
+          kind: .read, path: "old", caller: client, file: 1, offset: 0, asked: 1, result: .success(1), head: []), place)
+    }
+    #expect(try read(".tdxfs/watch") == text)
   }
 
   private func handle(_ line: String) -> String {

@@ -15,7 +15,7 @@ import subprocess
 import time
 
 UPDATES = 60000
-PATIENCE = 30
+PATIENCE = 120
 # What a client meets when the daemon was killed under it.
 GONE = {errno.ENOTCONN, errno.ECONNABORTED, errno.ENODEV, errno.EIO, errno.ESTALE}
 
@@ -41,6 +41,20 @@ def run(words, seconds=PATIENCE, **options):
 def read(path):
     with open(path, "rb", buffering=0) as file:
         return b"".join(iter(lambda: file.read(1 << 20), b"")).decode()
+
+
+def read_bytes(path):
+    with open(path, "rb", buffering=0) as file:
+        return b"".join(iter(lambda: file.read(1 << 17), b""))
+
+
+@contextlib.contextmanager
+def opened(path, flags):
+    file = os.open(path, flags)
+    try:
+        yield file
+    finally:
+        os.close(file)
 
 
 def write(path, text):
@@ -135,7 +149,15 @@ class Machine:
         return dict(line.split("=", 1) for line in read(self.control / file).splitlines() if "=" in line)
 
     def await_idle(self):
-        self.wait(lambda: read(self.upload / "status") == "idle\n", "an update did not end")
+        def is_idle():
+            try:
+                return read(self.upload / "status") == "idle\n"
+            except OSError as error:
+                # The power was lost, and the device is made anew.
+                if self.has_faults and error.errno in (errno.ENOENT, errno.ENODEV, errno.ESTALE):
+                    return False
+                raise
+        self.wait(is_idle, "an update did not end")
 
     # The book.
 
@@ -156,14 +178,9 @@ class Machine:
         """Holds the book, and so the right to change the machine. It is checked before, and after unless the client died."""
         file = os.open(self.directory / "lock", os.O_RDWR | os.O_CREAT, 0o600)
         try:
-            while True:
-                try:
-                    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                    break
-                except BlockingIOError:
-                    if is_over():
-                        raise Stopped()
-                    time.sleep(0.001)
+            fcntl.flock(file, fcntl.LOCK_EX)
+            if is_over():
+                raise Stopped()
             book = self.read_book()
             self.retry(lambda: self.check(book))
             yield book
@@ -201,8 +218,8 @@ class Machine:
     def settle_cut(self, book, image):
         """After the daemon was killed in the middle of an update: it has happened, or it has not."""
         self.await_served()
-        self.await_idle()
-        found = (self.version(), self.remaining())
+        self.retry(self.await_idle)
+        found = self.retry(lambda: (self.version(), self.remaining()))
         if found == (image.version, book["remaining"] - 1):
             book["version"], book["remaining"] = found
         elif found != (book["version"], book["remaining"]):
