@@ -157,7 +157,20 @@ class Machine:
                 if self.has_faults and error.errno in (errno.ENOENT, errno.ENODEV, errno.ESTALE):
                     return False
                 raise
-        self.wait(is_idle, "an update did not end")
+        try:
+            self.wait(is_idle, "an update did not end")
+        except Lost as loss:
+            raise Lost(f"{loss}; {self.state()}")
+
+    def state(self):
+        """What people want to see of a machine that does not go on."""
+        said = []
+        for path in (self.upload / "status", self.control / "status", self.control / "fault/soak", self.control / "log"):
+            try:
+                said.append(" ".join(read(path)[-1000:].split("\n")))
+            except OSError as error:
+                said.append(str(error))
+        return "; ".join(said)
 
     # The book.
 

@@ -226,6 +226,8 @@ def main():
     arguments = parser.parse_args()
     # Ends by an exception, so that the clients end with it; the shell script unmounts.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    # The shell ignores it for what it starts in the background, and daemons would inherit that.
+    signal.signal(signal.SIGINT, lambda *_: sys.exit(130))
     print(f"seed {arguments.seed}", flush=True)
     soak = Soak(arguments.tdxfs, arguments.work, arguments.seconds, arguments.seed, arguments.round, arguments.only)
     try:
