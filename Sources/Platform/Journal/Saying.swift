@@ -130,7 +130,7 @@ struct KnownSayings: Sendable {
   }
 
   /// The number of the call that goes in with `input` and returns `output`.
-  func number(of input: borrowing Registers, _ output: borrowing Registers) -> UInt64? {
+  func number(of input: Registers, _ output: Registers) -> UInt64? {
     guard !callPlaces.isEmpty else { return nil }
     let mix = Self.mix(input, output)
     let first = Self.first(mix)
@@ -187,12 +187,12 @@ struct KnownSayings: Sendable {
   private static func first(_ mix: UInt64) -> Int { Int((mix &* 0x9E37_79B9_7F4A_7C15) >> 58) & ~(ways - 1) }
 
   @inline(__always)
-  private static func mix(_ input: borrowing Registers, _ output: borrowing Registers) -> UInt64 {
+  private static func mix(_ input: Registers, _ output: Registers) -> UInt64 {
     input.rax ^ (input.rcx &* 3) ^ (input.rdx &* 5) ^ (input.r8 &* 7) ^ (output.rax >> 32) ^ (output.r8 &* 11)
   }
 
   @inline(__always)
-  private static func isSame(_ one: borrowing Registers, _ other: borrowing Registers) -> Bool {
+  private static func isSame(_ one: Registers, _ other: Registers) -> Bool {
     // Without a branch for each.
     let low = (one.rax ^ other.rax) | (one.rcx ^ other.rcx) | (one.rdx ^ other.rdx) | (one.r8 ^ other.r8)
     let middle = (one.rbx ^ other.rbx) | (one.rsi ^ other.rsi) | (one.rdi ^ other.rdi) | (one.r9 ^ other.r9)
