@@ -36,7 +36,8 @@ struct DirectAnswers: ~Copyable {
           handle: FileHandle(rawValue: body.fh), offset: Int64(bitPattern: body.offset), size: Int(body.size),
           flags: OpenFlags(rawValue: Int32(bitPattern: body.flags)), lockOwner: body.lock_owner)
         let room = UnsafeMutableRawBufferPointer(rebasing: answer[Self.headerSize...].prefix(operation.size))
-        guard let count = try filesystem.readAtOnce(operation, into: room) else { return false }
+        let credentials = Credentials(uid: header.uid, gid: header.gid, pid: Int32(bitPattern: header.pid))
+        guard let count = try filesystem.readAtOnce(operation, by: credentials, into: room) else { return false }
         _ = send(header.unique, count: min(count, room.count), to: descriptor)
       case cfuse3_open:
         guard let body: cfuse3_open_in = Self.part(of: message, at: start) else { return false }

@@ -21,7 +21,9 @@ extension FuseFilesystem {
   /// Left to ``open(_:)``.
   public func openAtOnce(_ operation: Op.Open, of node: NodeID) throws(Errno) -> Opened? { nil }
   /// Left to ``read(_:)``.
-  public func readAtOnce(_ operation: Op.Read, into room: UnsafeMutableRawBufferPointer) throws(Errno) -> Int? { nil }
+  public func readAtOnce(
+    _ operation: Op.Read, by credentials: Credentials, into room: UnsafeMutableRawBufferPointer
+  ) throws(Errno) -> Int? { nil }
   /// Left to ``release(_:)``.
   public func releaseAtOnce(_ handle: FileHandle) -> Bool { false }
   /// EINVAL.

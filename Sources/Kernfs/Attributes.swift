@@ -63,6 +63,13 @@ public struct AttributeText: Sendable {
 
   /// Appends `number` in decimal, with zeros before it up to `width` digits (`%0*u`).
   public mutating func append(decimal number: UInt64, width: Int = 1) {
+    // What versions are made of, at every read of one.
+    if number < 100, width <= 2, bytes.count <= Self.capacity - 2 {
+      let digits = UInt8(truncatingIfNeeded: number)
+      if digits >= 10 || width == 2 { bytes.append(UInt8(ascii: "0") &+ digits / 10) }
+      bytes.append(UInt8(ascii: "0") &+ digits % 10)
+      return
+    }
     let length = max(1, min(width, Self.capacity))
     // 20 digits are the most that there are.
     withUnsafeTemporaryAllocation(of: UInt8.self, capacity: max(20, length)) { digits in

@@ -116,7 +116,7 @@ extension Tree {
     }
   }
 
-  private func readUnwatched(
+  func readUnwatched(
     _ id: OpenFileID, at offset: Int64, count: Int, fromPageCache: Bool, by caller: Caller
   ) throws(Errno) -> ArraySlice<UInt8> {
     let (file, isActive, event) = try openFile(id)

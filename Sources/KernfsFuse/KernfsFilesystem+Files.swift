@@ -37,23 +37,27 @@ extension KernfsFilesystem {
     }
   }
 
-  /// A text attribute.
+  /// An attribute.
   public func openAtOnce(_ operation: Op.Open, of node: FuseKit.NodeID) throws(Errno) -> Opened? {
     let flags = Kernfs.OpenFlags(rawValue: operation.flags.rawValue)
-    return try tree.openText(Kernfs.NodeID(rawValue: node.rawValue), flags: flags).map {
+    return try tree.openAttribute(Kernfs.NodeID(rawValue: node.rawValue), flags: flags).map {
       Opened(handle: FileHandle(rawValue: $0.rawValue), directIO: true)
     }
   }
 
-  /// The text of an attribute.
-  public func readAtOnce(_ operation: Op.Read, into room: UnsafeMutableRawBufferPointer) throws(Errno) -> Int? {
+  /// An attribute, but for the page cache.
+  public func readAtOnce(
+    _ operation: Op.Read, by credentials: Credentials, into room: UnsafeMutableRawBufferPointer
+  ) throws(Errno) -> Int? {
     guard !operation.isForPageCache else { return nil }
-    return try tree.readText(operation.handle.openFile, at: operation.offset, into: room)
+    let caller = Caller(
+      uid: credentials.uid, gid: credentials.gid, pid: credentials.pid, openFile: operation.handle.rawValue)
+    return try tree.readAttribute(operation.handle.openFile, at: operation.offset, by: caller, into: room)
   }
 
-  /// A text attribute on which nobody sleeps.
+  /// An attribute.
   public func releaseAtOnce(_ handle: FileHandle) -> Bool {
-    guard tree.releaseText(handle.openFile) else { return false }
+    guard tree.releaseAttribute(handle.openFile) else { return false }
     changes.forget(handle.openFile)
     return true
   }

@@ -50,16 +50,17 @@ public final class Silicon: SEAMCALLDoor {
   @exclusivity(unchecked) var machine: Machine
   @exclusivity(unchecked) private(set) var loader: PSEAMLDR
   @exclusivity(unchecked) var module: TDXModule
+  // The same for what is looked at in every call.
   /// Called with every SEAMCALL that was executed.
-  public var observer: ((SEAMCALLRecord) -> Void)?
+  @exclusivity(unchecked) public var observer: ((SEAMCALLRecord) -> Void)?
   /// Calls that a firmware refused, with its reason for people, since this was emptied last.
-  public var refusals: [SEAMCALLRefusal] = []
+  @exclusivity(unchecked) public var refusals: [SEAMCALLRefusal] = []
   /// The stage of the update that makes the next calls; nil for all other calls.
-  var stage: FaultPlan.Stage?
+  @exclusivity(unchecked) var stage: FaultPlan.Stage?
   /// Nothing goes wrong and nobody is told: for looks at the machine that are no calls of its kernel.
-  var isUnobserved = false
+  @exclusivity(unchecked) var isUnobserved = false
   /// When the next call begins, where its maker has just read the clock.
-  var presetBegin: UInt64?
+  @exclusivity(unchecked) var presetBegin: UInt64?
   private let faults: FaultPlans
   private let clock: any MachineClock
 

@@ -99,15 +99,16 @@ public struct PhysicalMemory: Sendable {
 
   /// The two little-endian words at `hpa` (without key-id bits), of which the lowest 4 bits do not count.
   public func words(at hpa: UInt64) -> (low: UInt64, high: UInt64) {
+    // One table or the other, and not a copy of one of them.
+    let page = seamRange.contains(hpa) ? seamPages[hpa / 4096] : pages[hpa / 4096]
     let offset = Int(hpa % 4096) & ~15
-    let words = (seamRange.contains(hpa) ? seamPages : pages)[hpa / 4096]?.bytes.withUnsafeBytes { bytes in
+    return page?.bytes.withUnsafeBytes { bytes in
       guard offset + 16 <= bytes.count else { return (low: UInt64(0), high: UInt64(0)) }
       return (
         low: UInt64(littleEndian: bytes.loadUnaligned(fromByteOffset: offset, as: UInt64.self)),
         high: UInt64(littleEndian: bytes.loadUnaligned(fromByteOffset: offset + 8, as: UInt64.self))
       )
-    }
-    return words ?? (0, 0)
+    } ?? (0, 0)
   }
 
   /// Changes the page that contains `hpa` in place, under `keyID`: `change` gets its 4096 bytes.

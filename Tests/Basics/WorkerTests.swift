@@ -2,8 +2,15 @@ import Basics
 import Glibc
 import Testing
 
-@Suite("A worker", .timeLimit(.minutes(10)))
-struct WorkerTests {
+@Suite("The thread of a worker", .timeLimit(.minutes(5)))
+struct WorkerThreadTests {
+  /// The calling thread, as /proc names it.
+  private static func thread() -> String {
+    var name = [CChar](repeating: 0, count: 64)
+    let count = readlink("/proc/thread-self", &name, name.count)
+    return String(decoding: name.prefix(max(0, count)).map { UInt8(bitPattern: $0) }, as: UTF8.self)
+  }
+
   @Test("runs jobs in their order, ends its thread when none comes, and starts another one for the next")
   func thread() {
     let worker = Worker()
@@ -13,7 +20,7 @@ struct WorkerTests {
       for job in 0..<100 {
         worker.schedule {
           order.withLock { $0.append(job) }
-          if job == 0 { threads.withLock { $0.append(Self.thisThread()) } }
+          if job == 0 { threads.withLock { $0.append(Self.thread()) } }
         }
       }
       worker.drain()
@@ -22,13 +29,6 @@ struct WorkerTests {
       while access("/proc/\(thread)", F_OK) == 0 { usleep(20_000) }
     }
     #expect(threads.withLock { $0.count } == 2)
-  }
-
-  /// The calling thread in /proc: `PID/task/TID`.
-  private static func thisThread() -> String {
-    var name = [CChar](repeating: 0, count: 64)
-    let count = readlink("/proc/thread-self", &name, name.count)
-    return String(decoding: name.prefix(max(0, count)).map { UInt8(bitPattern: $0) }, as: UTF8.self)
   }
 }
 

@@ -174,7 +174,9 @@ final class MemoryFilesystem: FuseFilesystem {
     return Opened(handle: handle(of: node), directIO: true)
   }
 
-  func readAtOnce(_ operation: Op.Read, into room: UnsafeMutableRawBufferPointer) throws(Errno) -> Int? {
+  func readAtOnce(
+    _ operation: Op.Read, by credentials: Credentials, into room: UnsafeMutableRawBufferPointer
+  ) throws(Errno) -> Int? {
     let content = with { state -> [UInt8]? in
       guard state.openFiles[operation.handle] == node(.atOnce) else { return nil }
       state.answeredAtOnce += 1

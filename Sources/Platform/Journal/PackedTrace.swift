@@ -10,6 +10,10 @@ struct PackedBytes: Sendable {
   mutating func append(_ byte: UInt8) { bytes.append(byte) }
 
   mutating func append(_ number: UInt64) {
+    guard number >= 0x80 else {
+      bytes.append(UInt8(truncatingIfNeeded: number))
+      return
+    }
     var rest = number
     while rest >= 0x80 {
       bytes.append(UInt8(truncatingIfNeeded: rest) | 0x80)

@@ -95,54 +95,31 @@ extension PackedBytes {
 }
 
 /// The sayings of the chunk that grows, to be found again without a search: each can be in a few places of a table.
+///
+/// Every SEAMCALL comes by here, so registers are compared where they lie. Calls at which a plan acted, or that entered no
+/// firmware, are rare and not known.
 struct KnownSayings: Sendable {
-  private struct Table<Key: Equatable & Sendable>: Sendable {
-    private struct Place: Sendable {
-      /// Tells most keys apart.
-      var mix: UInt64 = 0
-      var number: UInt64 = 0
-      /// Of which chunk it is; none has 0.
-      var chunk: UInt32 = 0
-    }
-
-    private static var count: Int { 64 }
-    /// Places in which a key can be.
-    private static var ways: Int { 4 }
-
-    private var places: [Place] = []
-    /// Of each place that was ever taken.
-    private var keys: [Key?] = []
-
-    func number(of key: Key, _ mix: UInt64, in chunk: UInt32) -> UInt64? {
-      guard !places.isEmpty else { return nil }
-      let first = Self.first(mix)
-      for index in first..<(first + Self.ways) where places[index].mix == mix && places[index].chunk == chunk {
-        // Every SEAMCALL comes by here: keys are large, and are not copied.
-        if keys.withUnsafeBufferPointer({ $0[index] == key }) { return places[index].number }
-      }
-      return nil
-    }
-
-    mutating func learn(_ key: Key, _ number: UInt64, _ mix: UInt64, in chunk: UInt32) {
-      if places.isEmpty {
-        places = Array(repeating: Place(), count: Self.count)
-        keys = Array(repeating: nil, count: Self.count)
-      }
-      let first = Self.first(mix)
-      let free = (first..<(first + Self.ways)).first { places[$0].chunk != chunk }
-      // Where all are taken, one after the other gives way.
-      let index = free ?? first + Int(truncatingIfNeeded: number) & (Self.ways - 1)
-      places[index] = Place(mix: mix, number: number, chunk: chunk)
-      keys[index] = key
-    }
-
-    private static func first(_ mix: UInt64) -> Int {
-      Int((mix &* 0x9E37_79B9_7F4A_7C15) >> 58) & ~(ways - 1)
-    }
+  private struct Place: Sendable {
+    /// Tells most sayings apart.
+    var mix: UInt64 = 0
+    var number: UInt64 = 0
+    /// Of which chunk it is; none has 0.
+    var chunk: UInt32 = 0
   }
 
-  private var calls = Table<Saying.Call>()
-  private var notes = Table<Trace.Note>()
+  private struct Exchange: Sendable {
+    var input = Registers(rax: 0)
+    var output = Registers(rax: 0)
+  }
+
+  private static let count = 64
+  /// Places in which a saying can be.
+  private static let ways = 4
+
+  private var callPlaces: [Place] = []
+  private var exchanges: [Exchange] = []
+  private var notePlaces: [Place] = []
+  private var notes: [String] = []
   private var chunk: UInt32 = 1
 
   /// Another chunk begins, in which nothing is known.
@@ -152,20 +129,74 @@ struct KnownSayings: Sendable {
     if chunk == 0 { self = KnownSayings() }
   }
 
-  func number(of call: Saying.Call) -> UInt64? { calls.number(of: call, call.mix, in: chunk) }
+  /// The number of the call that goes in with `input` and returns `output`.
+  func number(of input: Registers, _ output: Registers) -> UInt64? {
+    guard !callPlaces.isEmpty else { return nil }
+    let mix = Self.mix(input, output)
+    let first = Self.first(mix)
+    for index in first..<(first + Self.ways) {
+      guard callPlaces[index].mix == mix, callPlaces[index].chunk == chunk else { continue }
+      let isSame = exchanges.withUnsafeBufferPointer { exchanges in
+        Self.isSame(exchanges[index].input, input) && Self.isSame(exchanges[index].output, output)
+      }
+      if isSame { return callPlaces[index].number }
+    }
+    return nil
+  }
 
-  func number(of note: Trace.Note) -> UInt64? { notes.number(of: note, note.mix, in: chunk) }
+  mutating func learn(_ input: Registers, _ output: Registers, _ number: UInt64) {
+    if callPlaces.isEmpty {
+      callPlaces = Array(repeating: Place(), count: Self.count)
+      exchanges = Array(repeating: Exchange(), count: Self.count)
+    }
+    let mix = Self.mix(input, output)
+    let index = Self.free(in: callPlaces, mix, number, chunk)
+    callPlaces[index] = Place(mix: mix, number: number, chunk: chunk)
+    exchanges[index] = Exchange(input: input, output: output)
+  }
 
-  mutating func learn(_ call: Saying.Call, _ number: UInt64) { calls.learn(call, number, call.mix, in: chunk) }
+  func number(of note: Trace.Note) -> UInt64? {
+    guard !notePlaces.isEmpty else { return nil }
+    let first = Self.first(note.mix)
+    for index in first..<(first + Self.ways) {
+      guard notePlaces[index].mix == note.mix, notePlaces[index].chunk == chunk, notes[index] == note.text else {
+        continue
+      }
+      return notePlaces[index].number
+    }
+    return nil
+  }
 
-  mutating func learn(_ note: Trace.Note, _ number: UInt64) { notes.learn(note, number, note.mix, in: chunk) }
-}
+  mutating func learn(_ note: Trace.Note, _ number: UInt64) {
+    if notePlaces.isEmpty {
+      notePlaces = Array(repeating: Place(), count: Self.count)
+      notes = Array(repeating: "", count: Self.count)
+    }
+    let index = Self.free(in: notePlaces, note.mix, number, chunk)
+    notePlaces[index] = Place(mix: note.mix, number: number, chunk: chunk)
+    notes[index] = note.text
+  }
 
-extension Saying.Call {
-  /// Tells most calls apart.
-  fileprivate var mix: UInt64 {
-    let mix = input.rax ^ (input.rcx &* 3) ^ (input.rdx &* 5) ^ (input.r8 &* 7)
-    guard case .returned(let output) = result else { return mix }
-    return mix ^ (output.rax >> 32)
+  /// Where a saying goes: to a free place, and where there is none, one after the other gives way.
+  private static func free(in places: [Place], _ mix: UInt64, _ number: UInt64, _ chunk: UInt32) -> Int {
+    let first = first(mix)
+    let free = (first..<(first + ways)).first { places[$0].chunk != chunk }
+    return free ?? first + Int(truncatingIfNeeded: number) & (ways - 1)
+  }
+
+  private static func first(_ mix: UInt64) -> Int { Int((mix &* 0x9E37_79B9_7F4A_7C15) >> 58) & ~(ways - 1) }
+
+  @inline(__always)
+  private static func mix(_ input: Registers, _ output: Registers) -> UInt64 {
+    input.rax ^ (input.rcx &* 3) ^ (input.rdx &* 5) ^ (input.r8 &* 7) ^ (output.rax >> 32) ^ (output.r8 &* 11)
+  }
+
+  @inline(__always)
+  private static func isSame(_ one: Registers, _ other: Registers) -> Bool {
+    // Without a branch for each.
+    let low = (one.rax ^ other.rax) | (one.rcx ^ other.rcx) | (one.rdx ^ other.rdx) | (one.r8 ^ other.r8)
+    let middle = (one.rbx ^ other.rbx) | (one.rsi ^ other.rsi) | (one.rdi ^ other.rdi) | (one.r9 ^ other.r9)
+    let high = (one.r10 ^ other.r10) | (one.r11 ^ other.r11) | (one.r12 ^ other.r12) | (one.r13 ^ other.r13)
+    return low | middle | high | (one.r14 ^ other.r14) | (one.r15 ^ other.r15) == 0
   }
 }

@@ -220,7 +220,8 @@ extension Trace: Codable {
       try ArchiveCheck.range(dataRun.bytes, 0...Self.most, "the bytes of a run of writes")
       try ArchiveCheck.range(dataRun.chunk, 0...Self.most, "the bytes of a write")
     }
-    try ArchiveCheck.range(count, 0...Self.capacity, "the records of the trace")
+    // A run of writes that goes on comes on top.
+    try ArchiveCheck.range(count, 0...(Self.capacity + 1), "the records of the trace")
     total = try container.decode(Int.self, forKey: .total)
     try ArchiveCheck.range(total, count...Self.most, "the number of records that the trace has had")
   }

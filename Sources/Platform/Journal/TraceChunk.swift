@@ -45,16 +45,23 @@ struct TraceChunk: Sendable {
 
   /// Appends the SEAMCALL `record`, which began at `time`.
   mutating func append(_ record: SEAMCALLRecord, time: UInt64, _ known: inout KnownSayings) {
-    let call = Saying.Call(input: record.input, result: record.result, plans: record.plans)
-    if let number = known.number(of: call) {
-      begin(number, time)
+    if case .returned(let output) = record.result, record.plans.isEmpty {
+      if let number = known.number(of: record.input, output) {
+        begin(number, time)
+      } else {
+        known.learn(record.input, output, sayingCount)
+        say(record, time)
+      }
     } else {
-      known.learn(call, sayingCount)
-      sayings.append(call)
-      begin(nextSaying(), time)
+      say(record, time)
     }
     records.append(UInt64(clamping: record.lp))
     records.append(record.duration)
+  }
+
+  private mutating func say(_ record: SEAMCALLRecord, _ time: UInt64) {
+    sayings.append(Saying.Call(input: record.input, result: record.result, plans: record.plans))
+    begin(nextSaying(), time)
   }
 
   /// Appends an event at `time`.
@@ -134,7 +141,9 @@ struct TraceChunk: Sendable {
     for (number, saying) in all.enumerated() {
       switch saying {
       case .note(let note): known.learn(note, UInt64(number))
-      case .call(let call): known.learn(call, UInt64(number))
+      case .call(let call):
+        guard case .returned(let output) = call.result, call.plans.isEmpty else { continue }
+        known.learn(call.input, output, UInt64(number))
       }
     }
     sayingCount = UInt64(all.count)

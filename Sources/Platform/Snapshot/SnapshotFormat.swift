@@ -26,7 +26,7 @@ public struct SnapshotError: Error, Equatable, CustomStringConvertible, Sendable
 /// | end - 48 | 48 | SHA-384 of all before it |
 public struct SnapshotFormat: Sendable {
   /// Version of the format and of what is archived. It counts up whenever either changes.
-  public static let version: UInt32 = 1
+  public static let version: UInt32 = 2
   /// Bytes before the options: from these on ``length(_:)`` can be told.
   public static let headerSize = 24
 

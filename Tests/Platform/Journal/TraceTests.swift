@@ -102,7 +102,7 @@ struct TraceTests {
         line +=
           index % 11 == 0
           ? #","status":"VMfailInvalid""#
-          : #","out":{"rax":"0x22",\#(registers):"0x\#(kind + 1)","r8":"0x0"},"status":"0x22""#
+          : #","out":{"rax":"0x22",\#(registers):"0x\#(kind + 1)","r8":"0x0"},"status":"TDX_SUCCESS""#
         if index % 13 == 0 { line += #","fault":"f\#(index % 2),g""# }
         expected.append(line + "}")
       }
@@ -114,7 +114,7 @@ struct TraceTests {
   func repeats() throws {
     var trace = Trace()
     let expected = appendMixed(&trace, 0..<5000)
-    #expect(lines(trace).map { $0.replacing(/"status":"[^"]*22[^"]*"/, with: #""status":"0x22""#) } == expected)
+    #expect(lines(trace) == expected)
     // Most of it takes a few bytes a record.
     #expect(trace.packedSize < 5000 * 25)
   }
@@ -149,7 +149,8 @@ struct TraceTests {
         var other = try Archive.decode(Trace.self, from: bytes)
         _ = other.jsonLines
         _ = appendMixed(&other, 0..<10)
-        #expect(lines(other).count == other.count)
+        // At least so many: damage can put the end of a line into a text.
+        #expect(lines(other).count >= other.count)
       } catch {
         refused += 1
       }
