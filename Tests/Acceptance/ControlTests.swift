@@ -3,7 +3,7 @@ import Testing
 
 @Suite(
   "The control directory through a mount",
-  .enabled(if: Tdxfs.canMount, Tdxfs.needsRoot), .serialized, .timeLimit(.minutes(10)))
+  .enabled(if: Tdxfs.canMount, Tdxfs.needsRoot), .serialized, .timeLimit(.minutes(20)))
 struct ControlTests {
   @Test("kexec and reboot show in the next listing, link counts included")
   func power() async throws {

@@ -3,7 +3,7 @@ import Testing
 
 @Suite(
   "Faults, journal and exploring through a mount",
-  .enabled(if: Tdxfs.canMount, Tdxfs.needsRoot), .serialized, .timeLimit(.minutes(10)))
+  .enabled(if: Tdxfs.canMount, Tdxfs.needsRoot), .serialized, .timeLimit(.minutes(20)))
 struct FaultTests {
   @Test("a plan is a file: echo makes it, cat tells how often it has acted, rm takes it away")
   func files() async throws {
@@ -148,7 +148,7 @@ struct FaultTests {
   }
 }
 
-@Suite("tdxfs explore", .timeLimit(.minutes(10)))
+@Suite("tdxfs explore", .timeLimit(.minutes(20)))
 struct ExploreTests {
   @Test("finds nothing on 4 LPs, in all orders and with all single faults")
   func full() async throws {

@@ -51,7 +51,7 @@ private struct Comparison {
 
 /// The record of a real kernel, step by step (`Golden/README.md`): every step of every case either matches, or is a
 /// known difference with a row in README's table, or fails the test.
-@Suite("The golden record", .enabled(if: Tdxfs.canMount, Tdxfs.needsRoot), .serialized, .timeLimit(.minutes(10)))
+@Suite("The golden record", .enabled(if: Tdxfs.canMount, Tdxfs.needsRoot), .serialized, .timeLimit(.minutes(20)))
 struct GoldenTests {
   private func compare(
     _ section: String, with record: String, busybox: Bool = false, _ options: [String] = [],

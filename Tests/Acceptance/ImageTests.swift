@@ -6,7 +6,7 @@ import Testing
 #endif
 
 /// The image verbs as people meet them: words in, files, text and a status out.
-@Suite("tdxfs image", .timeLimit(.minutes(10)))
+@Suite("tdxfs image", .timeLimit(.minutes(20)))
 struct ImageTests {
   /// A directory with `name.blob`, forged with four pages, and whatever else a story needs.
   private func workshop(

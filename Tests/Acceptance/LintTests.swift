@@ -45,7 +45,7 @@ private struct BadClient: CustomTestStringConvertible, Sendable {
 
 @Suite(
   "lint judges clients by what they do",
-  .enabled(if: Tdxfs.canMount, Tdxfs.needsRoot), .serialized, .timeLimit(.minutes(10)))
+  .enabled(if: Tdxfs.canMount, Tdxfs.needsRoot), .serialized, .timeLimit(.minutes(20)))
 struct LintTests {
   private static let example = Tdxfs.sources + "/mount/examples/update_module.py"
 
@@ -136,7 +136,7 @@ struct LintTests {
   "Intel's selector, unmodified, is judged",
   .enabled(if: Tdxfs.canMount, Tdxfs.needsRoot),
   .enabled(if: Tdxfs.intelBinaries != nil, "TDXFS_INTEL_BINARIES names no checkout of Intel's repository"),
-  .serialized, .timeLimit(.minutes(10)))
+  .serialized, .timeLimit(.minutes(20)))
 struct SelectorLintTests {
   @Test("and found guilty of what it does, and of nothing that it does right")
   func selector() async throws {

@@ -3,7 +3,7 @@ import Testing
 /// kernel-abi.md 1.1: what a listing of the mount shows, to the last mode, size, link target and link count.
 @Suite(
   "A listing of the mount is a listing of the real directory",
-  .enabled(if: Tdxfs.canMount, Tdxfs.needsRoot), .serialized, .timeLimit(.minutes(10)))
+  .enabled(if: Tdxfs.canMount, Tdxfs.needsRoot), .serialized, .timeLimit(.minutes(20)))
 struct ListingTests {
   /// Path, type and permissions, link count, size, link target.
   private let device = """

@@ -5,7 +5,7 @@ import Testing
 /// `error`, `why` and `last_error` give. What is generated in thousands is below the mount, in each room's `Malformed…Tests`.
 @Suite(
   "Malformed inputs through a mount",
-  .enabled(if: Tdxfs.canMount, Tdxfs.needsRoot), .serialized, .timeLimit(.minutes(10)))
+  .enabled(if: Tdxfs.canMount, Tdxfs.needsRoot), .serialized, .timeLimit(.minutes(20)))
 struct MalformedTests {
   /// One write(2) or pwrite(2), and close(2): "taken N", or the errno's name.
   private func outcome(_ bytes: [UInt8], at offset: Int64? = nil, to path: String) -> String {

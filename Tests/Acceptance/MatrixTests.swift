@@ -132,7 +132,7 @@ private struct Cell: CustomStringConvertible {
 
 @Suite(
   "The matrix tries clients, kernels and images for real",
-  .enabled(if: Tdxfs.canMount, Tdxfs.needsRoot), .serialized, .timeLimit(.minutes(10)))
+  .enabled(if: Tdxfs.canMount, Tdxfs.needsRoot), .serialized, .timeLimit(.minutes(20)))
 struct MatrixTests {
   private static let clients = [
     "shell", "selector-old", "selector-hybrid", "selector-new", "held-loading", "nul-loading", "rdwr-data",
@@ -295,7 +295,7 @@ struct MatrixTests {
   "The matrix with Intel's script and images",
   .enabled(if: Tdxfs.canMount, Tdxfs.needsRoot),
   .enabled(if: Tdxfs.intelBinaries != nil, "TDXFS_INTEL_BINARIES names no checkout of Intel's repository"),
-  .serialized, .timeLimit(.minutes(10)))
+  .serialized, .timeLimit(.minutes(20)))
 struct IntelMatrixTests {
   @Test("the checkout's script has the same words as our client of the same revision")
   func script() async throws {

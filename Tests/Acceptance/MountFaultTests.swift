@@ -6,7 +6,7 @@ import Testing
 #endif
 
 /// What happens to a mount from outside, and clients that die.
-@Suite("Faults of a mount", .enabled(if: Tdxfs.canMount, Tdxfs.needsRoot), .serialized, .timeLimit(.minutes(10)))
+@Suite("Faults of a mount", .enabled(if: Tdxfs.canMount, Tdxfs.needsRoot), .serialized, .timeLimit(.minutes(20)))
 struct MountFaultTests {
   /// A client that reads, one that waits for an update to end, and one that polls; the update stands for a minute.
   private func clients(of ground: Ground, image: String) async throws -> [Running] {

@@ -6,7 +6,7 @@ import Testing
 #endif
 
 /// DESIGN.md section 5: how a machine is mounted, by the command, by mount(8), from fstab and by systemd.
-@Suite("Mounting", .enabled(if: Tdxfs.canMount, Tdxfs.needsRoot), .serialized, .timeLimit(.minutes(10)))
+@Suite("Mounting", .enabled(if: Tdxfs.canMount, Tdxfs.needsRoot), .serialized, .timeLimit(.minutes(20)))
 struct MountTests {
   /// Runs `script` in a mount namespace of its own, in which `tdxfs` is in a directory of the system, as it is when it is
   /// installed: mount(8) drops PATH. DIR is an empty directory, TOP the source tree; nothing stays behind.

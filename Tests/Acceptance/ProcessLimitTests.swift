@@ -7,7 +7,7 @@ import Testing
 
 /// A daemon without room, descriptors, memory or standard streams: it is refused with a reason, or it works.
 @Suite(
-  "Limits of the daemon", .enabled(if: Tdxfs.canMount, Tdxfs.needsRoot), .serialized, .timeLimit(.minutes(10)))
+  "Limits of the daemon", .enabled(if: Tdxfs.canMount, Tdxfs.needsRoot), .serialized, .timeLimit(.minutes(20)))
 struct ProcessLimitTests {
   // MARK: Room
 

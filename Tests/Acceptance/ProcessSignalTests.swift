@@ -9,7 +9,7 @@ import Testing
 /// is lost, and the next mount says what happened. `TDXFS_FAULT_SEED` repeats a run as far as the points can be hit again,
 /// `TDXFS_FAULT_ROUNDS=10` makes it ten times as long.
 @Suite(
-  "Signals to the daemon", .enabled(if: Tdxfs.canMount, Tdxfs.needsRoot), .serialized, .timeLimit(.minutes(10)))
+  "Signals to the daemon", .enabled(if: Tdxfs.canMount, Tdxfs.needsRoot), .serialized, .timeLimit(.minutes(20)))
 struct ProcessSignalTests {
   private static let signals = [SIGKILL, SIGTERM, SIGINT]
 

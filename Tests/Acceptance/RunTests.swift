@@ -6,7 +6,7 @@ import Testing
 #endif
 
 /// DESIGN.md section 5, "Running a tool".
-@Suite("tdxfs run", .enabled(if: Tdxfs.canMount, Tdxfs.needsRoot), .serialized, .timeLimit(.minutes(10)))
+@Suite("tdxfs run", .enabled(if: Tdxfs.canMount, Tdxfs.needsRoot), .serialized, .timeLimit(.minutes(20)))
 struct RunTests {
   private func run(_ options: [String], _ command: String...) async throws -> Finished {
     try await Tdxfs.run(["run"] + options + ["--"] + command)
@@ -128,7 +128,7 @@ struct RunTests {
   "Intel's selector script, unmodified",
   .enabled(if: Tdxfs.canMount, Tdxfs.needsRoot),
   .enabled(if: Tdxfs.intelBinaries != nil, "TDXFS_INTEL_BINARIES names no checkout of Intel's repository"),
-  .serialized, .timeLimit(.minutes(10)))
+  .serialized, .timeLimit(.minutes(20)))
 struct SelectorScriptTests {
   private func script(_ options: [String], _ arguments: String...) async throws -> Finished {
     let directory = try #require(Tdxfs.intelBinaries)

@@ -263,7 +263,7 @@ private struct Run: CustomStringConvertible {
 
 @Suite(
   "Scenarios are rehearsed, and their reports agree with the reference",
-  .enabled(if: Tdxfs.canMount, Tdxfs.needsRoot), .serialized, .timeLimit(.minutes(10)))
+  .enabled(if: Tdxfs.canMount, Tdxfs.needsRoot), .serialized, .timeLimit(.minutes(20)))
 struct ScenarioTests {
   @Test("all scenarios end as their files expect, and as kernel-abi.md 5.4 and tdx-module.md 3.10 and 8 have it")
   func all() async throws {

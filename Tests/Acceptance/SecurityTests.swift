@@ -8,7 +8,7 @@ import Testing
 /// What who may not do, through real mounts and with real users, and what the daemon gives up.
 @Suite(
   "Rights, user namespaces, and the daemon's own",
-  .enabled(if: Tdxfs.canMount, Tdxfs.needsRoot), .serialized, .timeLimit(.minutes(10)))
+  .enabled(if: Tdxfs.canMount, Tdxfs.needsRoot), .serialized, .timeLimit(.minutes(20)))
 struct SecurityTests {
   /// Debian's nobody.
   private static let nobody = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]

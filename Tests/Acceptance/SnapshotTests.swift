@@ -6,7 +6,7 @@ import Testing
 #endif
 
 /// `tdxfs snapshot` and `-o state=FILE`, on mounts.
-@Suite("Snapshots of a mount", .enabled(if: Tdxfs.canMount, Tdxfs.needsRoot), .timeLimit(.minutes(10)))
+@Suite("Snapshots of a mount", .enabled(if: Tdxfs.canMount, Tdxfs.needsRoot), .timeLimit(.minutes(20)))
 struct SnapshotTests {
   private func snapshot(_ words: String...) async throws -> Finished { try await Tdxfs.run(["snapshot"] + words) }
 

@@ -5,7 +5,7 @@ import Testing
 #endif
 
 /// `tools/soak`, for a moment: that it still finds its way about, and leaves nothing behind. The long run is made by hand.
-@Suite("The soak tool", .enabled(if: Tdxfs.canMount, Tdxfs.needsRoot), .serialized, .timeLimit(.minutes(10)))
+@Suite("The soak tool", .enabled(if: Tdxfs.canMount, Tdxfs.needsRoot), .serialized, .timeLimit(.minutes(20)))
 struct SoakTests {
   /// Hands `body` the words of the tool, which works in a directory of its own, and how much it has mounted there.
   private func withTool(_ body: ([String], () throws -> Int) async throws -> Void) async throws {

@@ -8,7 +8,7 @@ import Testing
 /// Guests that live through an update, and guests that don't, as seen at a shell.
 @Suite(
   "TDs through a mount",
-  .enabled(if: Tdxfs.canMount, Tdxfs.needsRoot), .serialized, .timeLimit(.minutes(10)))
+  .enabled(if: Tdxfs.canMount, Tdxfs.needsRoot), .serialized, .timeLimit(.minutes(20)))
 struct TDTests {
   static let mrtd =
     "15a8464628b6214951c4a1b57775507dd950263654e8790e257995b45013c84aba1d87a3bcbc1929b5f7db6d3e92cad6\n"

@@ -3,7 +3,7 @@ import Testing
 
 /// Issue 3, item 5: the kernel's own test driver and its selftest.
 @Suite(
-  "device=test_firmware", .enabled(if: Tdxfs.canMount, Tdxfs.needsRoot), .serialized, .timeLimit(.minutes(10)))
+  "device=test_firmware", .enabled(if: Tdxfs.canMount, Tdxfs.needsRoot), .serialized, .timeLimit(.minutes(20)))
 struct TestFirmwareTests {
   /// A source tree of the kernel, whose selftests are read from it and never copied.
   private static let kernelTree = Tdxfs.environment("TDXFS_KERNEL_TREE")

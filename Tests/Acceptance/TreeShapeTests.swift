@@ -3,7 +3,7 @@ import Testing
 /// The four shapes that the tree has had (kernel-abi.md 3.4), through a real mount.
 @Suite(
   "The tree of each generation of the series",
-  .enabled(if: Tdxfs.canMount, Tdxfs.needsRoot), .serialized, .timeLimit(.minutes(10)))
+  .enabled(if: Tdxfs.canMount, Tdxfs.needsRoot), .serialized, .timeLimit(.minutes(20)))
 struct TreeShapeTests {
   struct Shape: Sendable, CustomTestStringConvertible {
     var abi: String

@@ -4,7 +4,7 @@ import Testing
 /// The way of one update, and the ways in which it ends, as a client at a shell sees them (kernel-abi.md 2 and 5.4).
 @Suite(
   "A module update with echo and cat",
-  .enabled(if: Tdxfs.canMount, Tdxfs.needsRoot), .serialized, .timeLimit(.minutes(10)))
+  .enabled(if: Tdxfs.canMount, Tdxfs.needsRoot), .serialized, .timeLimit(.minutes(20)))
 struct UpdateTests {
   @Test("1.5.24 becomes 1.5.28, one update is used up, and the kernel log says so")
   func success() async throws {

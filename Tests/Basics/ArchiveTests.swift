@@ -2,7 +2,7 @@ import Testing
 
 @testable import Basics
 
-@Suite("Archives", .timeLimit(.minutes(10)))
+@Suite("Archives", .timeLimit(.minutes(20)))
 struct ArchiveTests {
   private enum Shape: Codable, Equatable {
     case point

@@ -1,7 +1,7 @@
 import Basics
 import Testing
 
-@Suite("Reading JSON", .timeLimit(.minutes(10)))
+@Suite("Reading JSON", .timeLimit(.minutes(20)))
 struct JSONTests {
   @Test(
     "takes what is JSON",
@@ -34,7 +34,7 @@ struct JSONTests {
   }
 }
 
-@Suite("Base64", .timeLimit(.minutes(10)))
+@Suite("Base64", .timeLimit(.minutes(20)))
 struct Base64Tests {
   @Test(
     "is that of RFC 4648", arguments: [("", ""), ("f", "Zg=="), ("fo", "Zm8="), ("foo", "Zm9v"), ("foob", "Zm9vYg==")])

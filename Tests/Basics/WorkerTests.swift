@@ -2,7 +2,7 @@ import Basics
 import Glibc
 import Testing
 
-@Suite("The thread of a worker", .timeLimit(.minutes(5)))
+@Suite("The thread of a worker", .timeLimit(.minutes(20)))
 struct WorkerThreadTests {
   /// The calling thread, as /proc names it.
   private static func thread() -> String {

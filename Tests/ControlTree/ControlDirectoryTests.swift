@@ -8,7 +8,7 @@ import Testing
 @testable import Platform
 
 /// `.tdxfs/` as a client uses it: cat and echo, without a mount in between.
-@Suite("The control directory", .timeLimit(.minutes(10)))
+@Suite("The control directory", .timeLimit(.minutes(20)))
 struct ControlDirectoryTests {
   let machine: EmulatedMachine
   let files: MachineFiles

@@ -8,7 +8,7 @@ import Testing
 @testable import Platform
 
 /// `.tdxfs/fault/` as a client uses it, without a mount in between.
-@Suite("The directory of fault plans", .timeLimit(.minutes(10)))
+@Suite("The directory of fault plans", .timeLimit(.minutes(20)))
 struct FaultDirectoryTests {
   let machine: EmulatedMachine
   let tree: Tree

@@ -9,7 +9,7 @@ import Testing
 
 /// What clients may write to `.tdxfs/` and must not: every file with every wrong spelling, each with its errno and with its reason in
 /// `last_error`.
-@Suite("Malformed control writes", .timeLimit(.minutes(10)))
+@Suite("Malformed control writes", .timeLimit(.minutes(20)))
 struct MalformedControlTests {
   let machine: EmulatedMachine
   let files: MachineFiles

@@ -8,7 +8,7 @@ import Testing
 @testable import Platform
 
 /// A recorded run is done again on a fresh machine, and nothing differs.
-@Suite("Replaying a run", .timeLimit(.minutes(10)))
+@Suite("Replaying a run", .timeLimit(.minutes(20)))
 struct ReplayTests {
   /// A machine whose clients are functions of the test.
   private final class Run {

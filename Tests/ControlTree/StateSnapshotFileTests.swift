@@ -7,7 +7,7 @@ import Testing
 @testable import Platform
 
 /// `.tdxfs/snapshot`, written and read as a client does, without a mount in between.
-@Suite("The file snapshot", .timeLimit(.minutes(5)))
+@Suite("The file snapshot", .timeLimit(.minutes(20)))
 struct StateSnapshotFileTests {
   let machine: EmulatedMachine
   let files: MachineFiles

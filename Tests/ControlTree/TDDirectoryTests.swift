@@ -7,7 +7,7 @@ import Testing
 @testable import Platform
 
 /// `.tdxfs/td/` as a client uses it: mkdir, echo, cat and rmdir, without a mount in between.
-@Suite("The directory of TDs", .timeLimit(.minutes(10)))
+@Suite("The directory of TDs", .timeLimit(.minutes(20)))
 struct TDDirectoryTests {
   let machine: EmulatedMachine
   let files: MachineFiles

@@ -5,7 +5,7 @@ import SystemPackage
 import Testing
 
 /// `.tdxfs/watch`, without a mount in between.
-@Suite("The control file watch", .timeLimit(.minutes(10)))
+@Suite("The control file watch", .timeLimit(.minutes(20)))
 struct WatchFileTests {
   private let machine: EmulatedMachine
   private let files: MachineFiles

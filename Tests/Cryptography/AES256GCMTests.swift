@@ -2,7 +2,7 @@ import Basics
 import Cryptography
 import Testing
 
-@Suite("AES-256-GCM by libcrypto", .timeLimit(.minutes(10)))
+@Suite("AES-256-GCM by libcrypto", .timeLimit(.minutes(20)))
 struct AES256GCMTests {
   private let key = [UInt8](repeating: 0, count: 32)
   private let nonce = [UInt8](repeating: 0, count: 12)

@@ -2,7 +2,7 @@ import Basics
 import Cryptography
 import Testing
 
-@Suite("SHA-384 by libcrypto", .timeLimit(.minutes(10)))
+@Suite("SHA-384 by libcrypto", .timeLimit(.minutes(20)))
 struct SHA384Tests {
   private func digest(_ text: String) -> String {
     Array(text.utf8).withUnsafeBytes { SHA384.digest(of: $0).hexadecimal }
@@ -50,7 +50,7 @@ struct SHA384Tests {
   }
 }
 
-@Suite("A hash in an archive", .timeLimit(.minutes(10)))
+@Suite("A hash in an archive", .timeLimit(.minutes(20)))
 struct HashArchiveTests {
   @Test("goes on where it was, at any place")
   func roundTrip() throws {
@@ -66,7 +66,7 @@ struct HashArchiveTests {
   }
 }
 
-@Suite("HMAC-SHA-256 by libcrypto", .timeLimit(.minutes(10)))
+@Suite("HMAC-SHA-256 by libcrypto", .timeLimit(.minutes(20)))
 struct HMACTests {
   @Test("The vectors of RFC 4231: a short key, and one longer than a block")
   func vectors() {

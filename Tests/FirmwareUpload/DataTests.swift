@@ -5,7 +5,7 @@ import Testing
 @testable import FirmwareUpload
 
 /// kernel-abi 2.4 and 1.7, groundtruth 5: the staged image.
-@Suite(.timeLimit(.minutes(10)))
+@Suite(.timeLimit(.minutes(20)))
 struct DataTests {
   @Test("Writes overwrite and extend; nothing ever shrinks it but a new beginning")
   func overwrite() throws {

@@ -5,7 +5,7 @@ import Testing
 @testable import FirmwareUpload
 
 /// kernel-abi 2.3: every cell of the table of writes to `loading`.
-@Suite(.timeLimit(.minutes(10)))
+@Suite(.timeLimit(.minutes(20)))
 struct LoadingTests {
   enum Before: CaseIterable, Sendable {
     case unknown

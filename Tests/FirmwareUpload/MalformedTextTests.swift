@@ -5,7 +5,7 @@ import Testing
 @testable import FirmwareUpload
 
 /// Texts of every spelling for `loading`, `cancel` and `timeout`, and `data` at every border, against ``KernelModel``.
-@Suite("Malformed texts", .timeLimit(.minutes(10)))
+@Suite("Malformed texts", .timeLimit(.minutes(20)))
 struct MalformedTextTests {
   /// Every byte alone; every pair and triple of those that mean something; signs, digits and what follows them.
   static let texts: [[UInt8]] = {

@@ -8,7 +8,7 @@ import Testing
 /// Random sequences of everything that clients can do, against ``KernelModel``.
 ///
 /// `TDXFS_MODEL_SEED=N` repeats one sequence with its history; `TDXFS_MODEL_SEQUENCES=N` makes the random shard longer.
-@Suite("Model", .timeLimit(.minutes(10)))
+@Suite("Model", .timeLimit(.minutes(20)))
 struct ModelTests {
   private static let operations = 60
 

@@ -5,7 +5,7 @@ import Testing
 @testable import FirmwareUpload
 
 /// groundtruth 4 and kernel-abi 2.2, 2.6: how `loading`, `timeout` and `cancel` read their text.
-@Suite(.timeLimit(.minutes(10)))
+@Suite(.timeLimit(.minutes(20)))
 struct ParsingTests {
   static let page: String = "1 " + String(repeating: "x", count: 4094)
 

@@ -5,7 +5,7 @@ import Testing
 @testable import FirmwareUpload
 
 /// The recorded kernel's own answers, call by call, without a mount: each case on a device of its own.
-@Suite(.timeLimit(.minutes(10)))
+@Suite(.timeLimit(.minutes(20)))
 struct RecordedTraceTests {
   struct Case: Sendable, CustomTestStringConvertible {
     let name: String

@@ -3,7 +3,7 @@ import Testing
 @testable import FirmwareUpload
 
 /// Every order of what clients can do with an upload, against ``KernelModel``: results, all files and the log.
-@Suite("Uploads in every order", .timeLimit(.minutes(10)))
+@Suite("Uploads in every order", .timeLimit(.minutes(20)))
 struct SequenceTests {
   /// One thing to do.
   enum Step: String, CaseIterable, Sendable {

@@ -6,7 +6,7 @@ import Testing
 @testable import FirmwareUpload
 
 /// kernel-abi 2.5 to 2.7: the worker, and what everybody sees meanwhile.
-@Suite(.timeLimit(.minutes(10)))
+@Suite(.timeLimit(.minutes(20)))
 struct WorkerTests {
   private func start(_ bench: Bench, _ image: String) throws {
     try bench.put("loading", "1")
@@ -197,7 +197,7 @@ struct WorkerTests {
 }
 
 /// kernel-abi 2.7 and 1.1: the directory, and how it goes away.
-@Suite(.timeLimit(.minutes(10)))
+@Suite(.timeLimit(.minutes(20)))
 struct DeviceTests {
   @Test("Everything that is there (golden layout.tree)")
   func directory() throws {

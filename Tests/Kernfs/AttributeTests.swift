@@ -5,7 +5,7 @@ import Testing
 @testable import Kernfs
 
 /// kernel-abi 1.1 and 1.2: the attributes that every device has.
-@Suite(.timeLimit(.minutes(10)))
+@Suite(.timeLimit(.minutes(20)))
 struct AttributeTests {
   private func shown(_ tree: Tree, _ path: String) throws -> String { try tree.read(try tree.open(path), 4096) }
 

@@ -5,7 +5,7 @@ import Testing
 @testable import Kernfs
 
 /// The control directory's needs: children by mkdir and creat, content fixed at open.
-@Suite(.timeLimit(.minutes(10)))
+@Suite(.timeLimit(.minutes(20)))
 struct DynamicDirectoryTests {
   /// `.tdxfs/td`: directories made by mkdir, and for the test also files made by creat.
   final class Guests: DynamicDirectory {

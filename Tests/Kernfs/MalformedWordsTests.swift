@@ -6,7 +6,7 @@ import Testing
 
 /// Texts of every spelling for `uevent`, `power/control` and `power/async`, against the kernel's own parsers told a second time
 /// (kernel-abi.md 1.1, 1.2).
-@Suite("Malformed words for device attributes", .timeLimit(.minutes(10)))
+@Suite("Malformed words for device attributes", .timeLimit(.minutes(20)))
 struct MalformedWordsTests {
   private static let actions = ["add", "remove", "change", "move", "online", "offline", "bind", "unbind"]
 

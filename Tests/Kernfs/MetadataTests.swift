@@ -4,7 +4,7 @@ import Testing
 @testable import Kernfs
 
 /// kernel-abi 1.1 and 1.6, fuse-limits rows 16, 34 to 39, 44, 49, 50: what is not content.
-@Suite(.timeLimit(.minutes(10)))
+@Suite(.timeLimit(.minutes(20)))
 struct MetadataTests {
   private let tree = Tree(uid: 7, gid: 8, clock: Clock().now) {
     directory(".tdxfs", mode: 0o700, hidden: true) { file("log", Snapshot()) }
@@ -154,7 +154,7 @@ struct MetadataTests {
 }
 
 /// fuse-limits row 49: the order of listings, as recorded (golden layout.tree 1 and 10, `raw_order`).
-@Suite(.timeLimit(.minutes(10)))
+@Suite(.timeLimit(.minutes(20)))
 struct ListingTests {
   static let device = [
     ".", "..", "uevent", "power", "loading", "error", "device", "cancel", "subsystem", "status", "remaining_size",

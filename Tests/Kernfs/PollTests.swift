@@ -5,7 +5,7 @@ import Testing
 @testable import Kernfs
 
 /// fuse-limits rows 21 and 22, groundtruth 6, golden poll.*: what poll(2) says.
-@Suite(.timeLimit(.minutes(10)))
+@Suite(.timeLimit(.minutes(20)))
 struct PollTests {
   private let knob = Knob()
   private let tree: Tree

@@ -5,7 +5,7 @@ import Testing
 @testable import Kernfs
 
 /// groundtruth 6, golden unreg.*, fuse-limits rows 10, 25, 53: a device disappears while somebody uses it.
-@Suite(.timeLimit(.minutes(10)))
+@Suite(.timeLimit(.minutes(20)))
 struct RemovalTests {
   private let knob = Knob()
   private let bytes = Bytes(Array("abc".utf8))
@@ -157,7 +157,7 @@ struct RemovalTests {
 }
 
 /// What a serving thread and a worker do at the same time: for ThreadSanitizer, and for deadlocks.
-@Suite(.timeLimit(.minutes(10)))
+@Suite(.timeLimit(.minutes(20)))
 struct ConcurrencyTests {
   @Test("Readers, writers and pollers while the device comes and goes: old or new text, ENODEV, ESTALE or ENOENT")
   func comingAndGoing() async throws {

@@ -4,7 +4,7 @@ import Testing
 @testable import Kernfs
 
 /// fuse-limits row 12, groundtruth 3 and 7: what a sequence of reads on one open text attribute gives.
-@Suite(.timeLimit(.minutes(10)))
+@Suite(.timeLimit(.minutes(20)))
 struct SequentialTextTests {
   private let attribute = Knob("idle\n")
   private let tree: Tree

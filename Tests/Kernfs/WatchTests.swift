@@ -32,7 +32,7 @@ private final class Keeper: OperationWatcher {
   }
 }
 
-@Suite("A watcher of a tree", .timeLimit(.minutes(10)))
+@Suite("A watcher of a tree", .timeLimit(.minutes(20)))
 struct WatchTests {
   private let knob = Knob()
   private let bytes = Bytes()

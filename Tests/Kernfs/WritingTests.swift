@@ -5,7 +5,7 @@ import Testing
 @testable import Kernfs
 
 /// kernel-abi 1.5 and 1.7, fuse-limits rows 14, 26, 29, 31: what one write call does.
-@Suite(.timeLimit(.minutes(10)))
+@Suite(.timeLimit(.minutes(20)))
 struct WritingTests {
   private let knob = Knob()
   private let bytes = Bytes()
@@ -112,7 +112,7 @@ struct WritingTests {
 }
 
 /// fuse-limits rows 55 and 56: stores that have to wait.
-@Suite(.timeLimit(.minutes(10)))
+@Suite(.timeLimit(.minutes(20)))
 struct WaitingTests {
   /// Waits while `isBusy`.
   final class Gate: TextAttribute {

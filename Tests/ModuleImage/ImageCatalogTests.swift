@@ -1,7 +1,7 @@
 import ModuleImage
 import Testing
 
-@Suite("The catalogue", .timeLimit(.minutes(10)))
+@Suite("The catalogue", .timeLimit(.minutes(20)))
 struct ImageCatalogTests {
   @Test("Twenty images and the mapping file lie where Intel's scripts look for them")
   func paths() throws {

@@ -3,7 +3,7 @@ import ModuleImage
 import Testing
 
 /// kernel-abi.md 4.1 and 4.2: the two headers, built by hand.
-@Suite("An image gets the other header", .timeLimit(.minutes(10)))
+@Suite("An image gets the other header", .timeLimit(.minutes(20)))
 struct ImageConversionTests {
   private func forge() throws -> ImageForge {
     var forge = try ImageForge(version: ModuleVersion(1, 5, 24))

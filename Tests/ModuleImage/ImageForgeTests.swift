@@ -2,7 +2,7 @@ import Basics
 import ModuleImage
 import Testing
 
-@Suite("Forged images", .timeLimit(.minutes(10)))
+@Suite("Forged images", .timeLimit(.minutes(20)))
 struct ImageForgeTests {
   private static let versions = ReleaseTable.all.map(\.version)
 
@@ -189,7 +189,7 @@ struct ImageForgeTests {
   }
 }
 
-@Suite("Images that do not tell their version", .timeLimit(.minutes(10)))
+@Suite("Images that do not tell their version", .timeLimit(.minutes(20)))
 struct IdentificationTests {
   private func program(_ change: (inout SEAMSigstruct) -> Void) -> ModuleProgram {
     var sigstruct = SEAMSigstruct()

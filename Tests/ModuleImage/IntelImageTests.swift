@@ -3,7 +3,7 @@ import Testing
 
 @Suite(
   "Intel's eleven images", .enabled(if: IntelBinaries.isAvailable, "TDXFS_INTEL_BINARIES is not set"),
-  .timeLimit(.minutes(10)))
+  .timeLimit(.minutes(20)))
 struct IntelImageTests {
   @Test("A genuine sigstruct has the golden digest, Intel's pin and a valid signature", arguments: GoldenImage.all)
   func signature(golden: GoldenImage) throws {

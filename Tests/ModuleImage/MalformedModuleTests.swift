@@ -4,7 +4,7 @@ import Testing
 
 /// The module's pages, bit by bit: the ELF file in them (pseamldr.md 3.4, B3) and the constants that tell their version (6.4),
 /// each told a second time.
-@Suite("Malformed modules", .timeLimit(.minutes(10)))
+@Suite("Malformed modules", .timeLimit(.minutes(20)))
 struct MalformedModuleTests {
   private static func number(_ bytes: [UInt8], _ offset: UInt64, _ size: UInt64) -> UInt64? {
     let (end, overflow) = offset.addingReportingOverflow(size)

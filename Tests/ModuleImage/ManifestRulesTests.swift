@@ -2,7 +2,7 @@ import Basics
 import ModuleImage
 import Testing
 
-@Suite("The loaders' rules for a sigstruct", .timeLimit(.minutes(10)))
+@Suite("The loaders' rules for a sigstruct", .timeLimit(.minutes(20)))
 struct ManifestRulesTests {
   private typealias Change = @Sendable (inout SEAMSigstruct) -> Void
 

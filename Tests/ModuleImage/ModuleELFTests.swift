@@ -2,7 +2,7 @@ import Basics
 import ModuleImage
 import Testing
 
-@Suite("The ELF file in an image", .timeLimit(.minutes(10)))
+@Suite("The ELF file in an image", .timeLimit(.minutes(20)))
 struct ModuleELFTests {
   private func forged() throws -> [UInt8] {
     var forge = try ImageForge(version: ModuleVersion(2, 0, 14))

@@ -2,7 +2,7 @@ import Basics
 import ModuleImage
 import Testing
 
-@Suite("Image files", .timeLimit(.minutes(10)))
+@Suite("Image files", .timeLimit(.minutes(20)))
 struct ModuleImageFileTests {
   private func forged(_ format: ModuleImageFile.Format, pages: Int = 4) throws -> [UInt8] {
     var forge = try ImageForge(version: ModuleVersion(1, 5, 24))

@@ -2,7 +2,7 @@ import Basics
 import ModuleImage
 import Testing
 
-@Suite("Signatures of a sigstruct", .timeLimit(.minutes(10)))
+@Suite("Signatures of a sigstruct", .timeLimit(.minutes(20)))
 struct SignatureTests {
   private func signed() throws -> SEAMSigstruct {
     var sigstruct = SEAMSigstruct()

@@ -1,7 +1,7 @@
 import ModuleImage
 import Testing
 
-@Suite("Trusted signers, as keys= lists them", .timeLimit(.minutes(10)))
+@Suite("Trusted signers, as keys= lists them", .timeLimit(.minutes(20)))
 struct TrustedSignersTests {
   private struct Missing: Error, CustomStringConvertible {
     var description: String { "No such file or directory" }

@@ -4,7 +4,7 @@ import PSEAMLDR
 import SEAM
 import Testing
 
-@Suite("What the BIOS loads at power-on", .timeLimit(.minutes(10)))
+@Suite("What the BIOS loads at power-on", .timeLimit(.minutes(20)))
 struct BootTests {
   /// CPU lists of tdx-module.md 4.3.
   static let table: [(ModuleVersion, [CPUModel])] = [

@@ -4,7 +4,7 @@ import SEAM
 import Testing
 
 /// pseamldr.md 3.6.
-@Suite("The update budget", .timeLimit(.minutes(10)))
+@Suite("The update budget", .timeLimit(.minutes(20)))
 struct BudgetTests {
   @Test("every successful update costs one, the same image too, until none remains")
   func costs() throws {

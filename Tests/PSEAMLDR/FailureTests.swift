@@ -5,7 +5,7 @@ import SEAM
 import Testing
 
 /// A30 to A33, B1 to B7 and the epilogue of pseamldr.md 3.4.
-@Suite("INSTALL that fails late", .timeLimit(.minutes(10)))
+@Suite("INSTALL that fails late", .timeLimit(.minutes(20)))
 struct FailureTests {
   /// A machine with 1.5.24, which was shut down for handoff version 1.
   static func rig(seamdbSize: Int = 16, seamldr: ModuleVersion = ModuleVersion(1, 5, 2)) throws -> Rig {

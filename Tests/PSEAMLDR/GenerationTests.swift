@@ -5,7 +5,7 @@ import SEAM
 import Testing
 
 /// pseamldr.md 3.11: what the 1.5 and the 2.0 loaders do differently.
-@Suite("Loader generations", .timeLimit(.minutes(10)))
+@Suite("Loader generations", .timeLimit(.minutes(20)))
 struct GenerationTests {
   @Test("the version's major decides the rules")
   func rules() {

@@ -4,7 +4,7 @@ import PSEAMLDR
 import SEAM
 import Testing
 
-@Suite("SEAMLDR.INFO and SEAMLDR.SEAMINFO", .timeLimit(.minutes(10)))
+@Suite("SEAMLDR.INFO and SEAMLDR.SEAMINFO", .timeLimit(.minutes(20)))
 struct InfoTests {
   @Test("the 256 bytes before there is a module")
   func beforeModule() {

@@ -4,7 +4,7 @@ import PSEAMLDR
 import SEAM
 import Testing
 
-@Suite("INSTALL, last caller", .timeLimit(.minutes(10)))
+@Suite("INSTALL, last caller", .timeLimit(.minutes(20)))
 struct InstallTests {
   @Test("a LOAD on a machine without module: identity, SEAMDB, program, image in place")
   func load() throws {

@@ -27,7 +27,7 @@ enum IntelImages {
 }
 
 @Suite(
-  "Intel's real images", .timeLimit(.minutes(10)),
+  "Intel's real images", .timeLimit(.minutes(20)),
   .enabled(if: IntelImages.directory != nil, "TDXFS_INTEL_BINARIES names no directory with Intel's images"))
 struct IntelImageTests {
   static let old = [1, 5, 6, 8, 9, 13, 16].map { ModuleVersion(1, 5, $0) }

@@ -5,7 +5,7 @@ import Testing
 @testable import PSEAMLDR
 
 /// pseamldr.md 5.
-@Suite("Memory of a module", .timeLimit(.minutes(10)))
+@Suite("Memory of a module", .timeLimit(.minutes(20)))
 struct LayoutTests {
   /// What the sigstructs of the real images say: handoff, stack, TLS, keyhole, global, each minus one.
   static func plan(_ line: ModuleVersion, lps: Int) throws -> MemoryPlan {

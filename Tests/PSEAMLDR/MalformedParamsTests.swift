@@ -2,7 +2,7 @@ import SEAM
 import Testing
 
 /// SEAMLDR_PARAMS (pseamldr.md 2.3), the addresses of 1.5 and the leaf numbers of 1.1, against ``InstallModel``.
-@Suite("Malformed SEAMLDR_PARAMS", .timeLimit(.minutes(10)))
+@Suite("Malformed SEAMLDR_PARAMS", .timeLimit(.minutes(20)))
 struct MalformedParamsTests {
   typealias Line = MalformedInstall.Line
 

@@ -3,7 +3,7 @@ import SEAM
 import Testing
 
 /// SEAM_SIGSTRUCT, pseamldr.md 2.4, bit by bit and field by field, against ``InstallModel``.
-@Suite("Malformed sigstructs", .timeLimit(.minutes(10)))
+@Suite("Malformed sigstructs", .timeLimit(.minutes(20)))
 struct MalformedSigstructTests {
   typealias Line = MalformedInstall.Line
 

@@ -5,7 +5,7 @@ import SEAM
 import Testing
 
 /// A9 to A29 of pseamldr.md 3.4, as INSTALL answers them.
-@Suite("Sigstruct checks of INSTALL", .timeLimit(.minutes(10)))
+@Suite("Sigstruct checks of INSTALL", .timeLimit(.minutes(20)))
 struct ManifestTests {
   typealias S = SEAMSigstruct
 

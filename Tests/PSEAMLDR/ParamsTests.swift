@@ -5,7 +5,7 @@ import SEAM
 import Testing
 
 /// A1 to A8 of pseamldr.md 3.4.
-@Suite("SEAMLDR_PARAMS", .timeLimit(.minutes(10)))
+@Suite("SEAMLDR_PARAMS", .timeLimit(.minutes(20)))
 struct ParamsTests {
   /// One bad value in an otherwise good params page.
   struct Case: Sendable, CustomTestStringConvertible {

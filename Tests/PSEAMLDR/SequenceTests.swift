@@ -4,7 +4,7 @@ import SEAM
 import Testing
 
 /// Every order of calls that change something, up to a length, against ``SequenceModel``.
-@Suite("Calls in every order", .timeLimit(.minutes(10)))
+@Suite("Calls in every order", .timeLimit(.minutes(20)))
 struct SequenceTests {
   typealias Line = MalformedInstall.Line
 

@@ -3,7 +3,7 @@ import PSEAMLDR
 import SEAM
 import Testing
 
-@Suite("INSTALL sessions", .timeLimit(.minutes(10)))
+@Suite("INSTALL sessions", .timeLimit(.minutes(20)))
 struct SessionTests {
   @Test("every LP but the last gets success at once, and the module is gone from the first call on")
   func joining() throws {

@@ -4,7 +4,7 @@ import SEAM
 import Testing
 
 /// pseamldr.md 3.8.
-@Suite("SEAMLDR.SHUTDOWN", .timeLimit(.minutes(10)))
+@Suite("SEAMLDR.SHUTDOWN", .timeLimit(.minutes(20)))
 struct ShutdownTests {
   @Test("all LPs, the one of the NP-SEAMLDR last: then nothing answers any more")
   func complete() {
@@ -51,7 +51,7 @@ struct ShutdownTests {
 }
 
 /// pseamldr.md 3.9.
-@Suite("SEAMLDR.CLEANUP", .timeLimit(.minutes(10)))
+@Suite("SEAMLDR.CLEANUP", .timeLimit(.minutes(20)))
 struct CleanupTests {
   @Test("the first caller makes the module uncallable and its handoff data invalid")
   func first() throws {

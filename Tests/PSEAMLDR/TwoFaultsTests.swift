@@ -3,7 +3,7 @@ import Testing
 
 /// pseamldr.md 3.4: of two mistakes the earlier row decides. Every row that an UPDATE or a LOAD can break alone, with every
 /// other one.
-@Suite("Which of two mistakes INSTALL finds", .timeLimit(.minutes(10)))
+@Suite("Which of two mistakes INSTALL finds", .timeLimit(.minutes(20)))
 struct TwoFaultsTests {
   typealias Line = MalformedInstall.Line
 

@@ -6,7 +6,7 @@ import Testing
 
 @testable import Platform
 
-@Suite("The clock of a machine", .timeLimit(.minutes(10)))
+@Suite("The clock of a machine", .timeLimit(.minutes(20)))
 struct ClockTests {
   /// Times of the kernel log in microseconds.
   private func times(_ bench: Bench) -> [UInt64] {

@@ -8,7 +8,7 @@ import Testing
 
 @testable import Platform
 
-@Suite("Exploring an update", .timeLimit(.minutes(10)))
+@Suite("Exploring an update", .timeLimit(.minutes(20)))
 struct ExploreTests {
   private func exploration(
     lps: Int, abi: String = "v8", samples: Int? = nil, seed: UInt64 = 1,
@@ -231,7 +231,7 @@ struct ExploreTests {
   }
 }
 
-@Suite("The state of a machine", .timeLimit(.minutes(10)))
+@Suite("The state of a machine", .timeLimit(.minutes(20)))
 struct MachineStateTests {
   @Test(
     "taken between any two steps of an update, goes on to the same end in another machine",

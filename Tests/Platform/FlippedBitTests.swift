@@ -7,7 +7,7 @@ import Testing
 @testable import Platform
 
 /// One flipped bit anywhere.
-@Suite("One flipped bit", .timeLimit(.minutes(10)))
+@Suite("One flipped bit", .timeLimit(.minutes(20)))
 struct FlippedBitTests {
   /// Flips in the sigstruct that INSTALL does not notice, because nothing looks at the bytes: none. Every byte of it is
   /// either signed, or the key, or the signature.

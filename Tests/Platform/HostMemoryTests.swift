@@ -4,7 +4,7 @@ import Testing
 @testable import Platform
 
 /// Physical memory as the emulated kernel has it.
-@Suite("Memory of the host", .timeLimit(.minutes(10)))
+@Suite("Memory of the host", .timeLimit(.minutes(20)))
 struct HostMemoryTests {
   @Test("What a TD or the module wrote is zeros to the host, and the host's writes do not reach it")
   func privatePages() throws {

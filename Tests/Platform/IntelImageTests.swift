@@ -34,7 +34,7 @@ enum IntelBinaries {
 @Suite(
   "Intel's genuine images",
   .enabled(if: IntelBinaries.directory != nil, "TDXFS_INTEL_BINARIES names no checkout of Intel's repository"),
-  .timeLimit(.minutes(10)))
+  .timeLimit(.minutes(20)))
 struct IntelImageTests {
   @Test(
     "are installed one after the other under selector, each known by its content alone",

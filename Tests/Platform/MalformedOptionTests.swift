@@ -4,7 +4,7 @@ import Testing
 
 /// Every option of a machine in every wrong spelling. What is right is README's table: numbers are decimal digits, words are as
 /// they stand there, lists have items between their colons.
-@Suite("Malformed options", .timeLimit(.minutes(10)))
+@Suite("Malformed options", .timeLimit(.minutes(20)))
 struct MalformedOptionTests {
   /// What an option takes.
   enum Grammar {

@@ -7,7 +7,7 @@ import Testing
 @testable import Platform
 
 /// Whole updates on every kernel of kernel-abi.md 3.4: real firmwares, forged images in the header that the kernel takes.
-@Suite("An update on each kernel", .timeLimit(.minutes(10)))
+@Suite("An update on each kernel", .timeLimit(.minutes(20)))
 struct ProfileTests {
   struct Kernel: Sendable, CustomTestStringConvertible {
     var name: String
@@ -143,7 +143,7 @@ struct ProfileTests {
   }
 }
 
-@Suite("Aliases", .timeLimit(.minutes(10)))
+@Suite("Aliases", .timeLimit(.minutes(20)))
 struct AliasTests {
   @Test("a name or the same name with slashes; another is refused with the nearest")
   func names() throws {

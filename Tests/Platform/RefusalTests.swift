@@ -7,7 +7,7 @@ import Testing
 @testable import Platform
 
 /// What goes wrong, what it costs, and what `why` says of it.
-@Suite("A refused update", .timeLimit(.minutes(10)))
+@Suite("A refused update", .timeLimit(.minutes(20)))
 struct RefusalTests {
   static let invalid = "transferring:firmware-invalid\n"
 

@@ -6,7 +6,7 @@ import Testing
 
 @testable import Platform
 
-@Suite("An update of the module", .timeLimit(.minutes(10)))
+@Suite("An update of the module", .timeLimit(.minutes(20)))
 struct UpdateTests {
   @Test("shows in version, costs one update and logs one line", arguments: [1, 4, 64, 1024])
   func success(lps: Int) throws {

@@ -3,7 +3,7 @@ import Testing
 
 @testable import tdxfs
 
-@Suite("The command of tdxfs run: what it finds, and how its end is told", .timeLimit(.minutes(10)))
+@Suite("The command of tdxfs run: what it finds, and how its end is told", .timeLimit(.minutes(20)))
 struct CommandEnvironmentTests {
   private let contents = PrivateView.Contents(
     machine: .sys("/m"), control: "/m/.tdxfs", processors: .init(hasTDX: true, hasSeamretInvdVMCS: false),

@@ -2,7 +2,7 @@ import Testing
 
 @testable import tdxfs
 
-@Suite("One directory of the machine is laid over the host's", .timeLimit(.minutes(10)))
+@Suite("One directory of the machine is laid over the host's", .timeLimit(.minutes(20)))
 struct DirectoryMergeTests {
   @Test("names that are there already are bound one by one; the directory itself stays the host's")
   func onlyKnownNames() {

@@ -2,7 +2,7 @@ import Testing
 
 @testable import tdxfs
 
-@Suite("/proc/config.gz of a machine with the test driver", .timeLimit(.minutes(10)))
+@Suite("/proc/config.gz of a machine with the test driver", .timeLimit(.minutes(20)))
 struct KernelConfigurationTests {
   @Test("is a gzip file of one stored block")
   func gzip() {

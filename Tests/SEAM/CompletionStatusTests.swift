@@ -1,7 +1,7 @@
 import SEAM
 import Testing
 
-@Suite("Completion status", .timeLimit(.minutes(10)))
+@Suite("Completion status", .timeLimit(.minutes(20)))
 struct CompletionStatusTests {
   @Test("every code of the module has its name")
   func moduleNames() {

@@ -1,7 +1,7 @@
 import SEAM
 import Testing
 
-@Suite("Leaves", .timeLimit(.minutes(10)))
+@Suite("Leaves", .timeLimit(.minutes(20)))
 struct LeafTests {
   @Test("every leaf of the module has its number and name")
   func module() {

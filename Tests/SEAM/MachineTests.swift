@@ -1,7 +1,7 @@
 import SEAM
 import Testing
 
-@Suite("Machine", .timeLimit(.minutes(10)))
+@Suite("Machine", .timeLimit(.minutes(20)))
 struct MachineTests {
   @Test("after the NP-SEAMLDR the loader is ready and there is no module")
   func powerOn() {

@@ -1,7 +1,7 @@
 import SEAM
 import Testing
 
-@Suite("Physical memory", .timeLimit(.minutes(10)))
+@Suite("Physical memory", .timeLimit(.minutes(20)))
 struct PhysicalMemoryTests {
   private let seam: Range<UInt64> = 0x10_0000..<0x20_0000
 

@@ -4,7 +4,7 @@ import Testing
 @testable import SEAM
 
 /// SEAMDB_REPORT and SEAMVERIFYREPORT: what the CPU says about a TD (tdx-module.md 7.1).
-@Suite("Reports of the CPU", .timeLimit(.minutes(10)))
+@Suite("Reports of the CPU", .timeLimit(.minutes(20)))
 struct ReportMACTests {
   private let hash = [UInt8](repeating: 0xA5, count: 48)
   private let data = (0..<64).map { UInt8($0) }

@@ -1,7 +1,7 @@
 import SEAM
 import Testing
 
-@Suite("SEAMEXTEND and SEAMDB", .timeLimit(.minutes(10)))
+@Suite("SEAMEXTEND and SEAMDB", .timeLimit(.minutes(20)))
 struct SEAMEXTENDTests {
   @Test("the 136 bytes")
   func layout() {

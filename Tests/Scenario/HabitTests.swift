@@ -3,7 +3,7 @@ import Testing
 @testable import tdxfs
 
 /// What a client did, in the lines of `.tdxfs/watch`, and what is to be thought of it.
-@Suite("The judge of clients", .timeLimit(.minutes(10)))
+@Suite("The judge of clients", .timeLimit(.minutes(20)))
 struct HabitTests {
   private static let upload = "devices/faux/tdx_host/firmware/tdx_module/"
 
@@ -158,7 +158,7 @@ struct HabitTests {
   }
 }
 
-@Suite("What a rehearsal has shown", .timeLimit(.minutes(10)))
+@Suite("What a rehearsal has shown", .timeLimit(.minutes(20)))
 struct RehearsalReportTests {
   @Test("reaches the command as it was")
   func transport() throws {

@@ -4,7 +4,7 @@ import Testing
 
 @testable import tdxfs
 
-@Suite("A scenario file", .timeLimit(.minutes(10)))
+@Suite("A scenario file", .timeLimit(.minutes(20)))
 struct ParserTests {
   private static let whole = """
     # What goes wrong, in a comment.
@@ -163,7 +163,7 @@ struct ParserTests {
   }
 }
 
-@Suite("An image of a scenario", .timeLimit(.minutes(10)))
+@Suite("An image of a scenario", .timeLimit(.minutes(20)))
 struct ScenarioImageTests {
   private func image(_ text: String) throws -> [UInt8] {
     try ScenarioImage(words: try ScenarioWords(text)).bytes(kernelFormat: .blob)

@@ -5,7 +5,7 @@ import Testing
 
 @testable import TDXHost
 
-@Suite("Bring-up at power-on", .timeLimit(.minutes(10)))
+@Suite("Bring-up at power-on", .timeLimit(.minutes(20)))
 struct BootTests {
   /// Section 6 of kernel-abi.md, in its order, with two CPUID_CONFIG entries.
   static let fields: [UInt64] = [

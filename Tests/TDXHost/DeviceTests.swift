@@ -18,7 +18,7 @@ struct FixedView: HostView {
   func compatCapable() throws(Errno) -> Bool { false }
 }
 
-@Suite("The device and its files", .timeLimit(.minutes(10)))
+@Suite("The device and its files", .timeLimit(.minutes(20)))
 struct DeviceTests {
   /// path, mode (octal), text under ``FixedView``.
   static let files: [(profile: String, rows: [(String, String, String)], upload: String)] = [
@@ -155,7 +155,7 @@ struct DeviceTests {
   }
 }
 
-@Suite("CPU hotplug, kernel-abi.md 5.8", .timeLimit(.minutes(10)))
+@Suite("CPU hotplug, kernel-abi.md 5.8", .timeLimit(.minutes(20)))
 struct HotplugTests {
   @Test("CPU 0 stays, others go and come back without a SEAMCALL")
   func plain() throws {

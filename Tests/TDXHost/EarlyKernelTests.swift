@@ -7,7 +7,7 @@ import Testing
 @testable import TDXHost
 
 /// What only the first postings do.
-@Suite("Kernels v1 to v6", .timeLimit(.minutes(10)))
+@Suite("Kernels v1 to v6", .timeLimit(.minutes(20)))
 struct EarlyKernelTests {
   @Test("v1 asks INFO at boot and after a success, and shows what it heard")
   func cachedInfo() throws {

@@ -6,7 +6,7 @@ import Testing
 @testable import TDXHost
 
 /// Every row of the failure table, kernel-abi.md 5.4: errno, log, what the kernel thinks afterwards.
-@Suite("Updates that fail, kernel-abi.md 5.4", .timeLimit(.minutes(10)))
+@Suite("Updates that fail, kernel-abi.md 5.4", .timeLimit(.minutes(20)))
 struct FailureTests {
   /// The state after a failure that lost nothing.
   private func expectUnharmed(_ host: inout LinuxHost, _ record: UpdateRecord, _ firmware: FakeFirmware) {

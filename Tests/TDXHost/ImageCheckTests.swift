@@ -19,7 +19,7 @@ struct Spoiled: CustomTestStringConvertible, Sendable {
   }
 }
 
-@Suite("Header checks, kernel-abi.md 4.3", .timeLimit(.minutes(10)))
+@Suite("Header checks, kernel-abi.md 4.3", .timeLimit(.minutes(20)))
 struct ImageCheckTests {
   static let size = blob().count
 

@@ -2,7 +2,7 @@ import Testing
 
 @testable import TDXHost
 
-@Suite("The kernel log", .timeLimit(.minutes(10)))
+@Suite("The kernel log", .timeLimit(.minutes(20)))
 struct KernelLogTests {
   @Test(
     "a line has seconds in five columns and microseconds in six",

@@ -6,7 +6,7 @@ import Testing
 @testable import TDXHost
 
 /// Every kernel's header checks on generated images, against ``KernelImageModel``.
-@Suite("Malformed images before every kernel", .timeLimit(.minutes(10)))
+@Suite("Malformed images before every kernel", .timeLimit(.minutes(20)))
 struct MalformedImageTests {
   /// A kernel that waits for images, and the model of it.
   struct Bench {

@@ -3,7 +3,7 @@ import Testing
 
 @testable import TDXHost
 
-@Suite("SEAMLDR_PARAMS", .timeLimit(.minutes(10)))
+@Suite("SEAMLDR_PARAMS", .timeLimit(.minutes(20)))
 struct ParamsTests {
   /// The params page and the pages behind it, as INSTALL on `lp` finds them.
   private func params(_ profile: ABIProfile, _ image: [UInt8]) throws -> (ByteReader, FakeFirmware) {

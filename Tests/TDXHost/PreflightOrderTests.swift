@@ -6,7 +6,7 @@ import Testing
 
 /// The order of kernel-abi.md 4.3: of two mistakes, the earlier in the list decides. A row is the list of a kernel as letters;
 /// every pair of its letters is tried.
-@Suite("Which of two mistakes is found, kernel-abi.md 4.3", .timeLimit(.minutes(10)))
+@Suite("Which of two mistakes is found, kernel-abi.md 4.3", .timeLimit(.minutes(20)))
 struct PreflightOrderTests {
   struct Row: Sendable, CustomTestStringConvertible {
     var name: String

@@ -104,7 +104,7 @@ let columns: [Column] = [
     success: [printed], readError: 5),
 ]
 
-@Suite("Table 3.4 of kernel-abi.md, a profile a column", .timeLimit(.minutes(10)))
+@Suite("Table 3.4 of kernel-abi.md, a profile a column", .timeLimit(.minutes(20)))
 struct ProfileTableTests {
   @Test("every profile has a column, and every column a profile")
   func complete() {

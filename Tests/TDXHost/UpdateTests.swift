@@ -4,7 +4,7 @@ import Testing
 
 @testable import TDXHost
 
-@Suite("An update that succeeds", .timeLimit(.minutes(10)))
+@Suite("An update that succeeds", .timeLimit(.minutes(20)))
 struct UpdateTests {
   @Test("v8, four LPs: these SEAMCALLs, one log line")
   func v8() {

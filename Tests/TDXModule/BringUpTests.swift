@@ -4,7 +4,7 @@ import Testing
 
 @testable import TDXModule
 
-@Suite("Bring-up", .timeLimit(.minutes(10)))
+@Suite("Bring-up", .timeLimit(.minutes(20)))
 struct BringUpTests {
   @Test("Every release comes up from cold", arguments: releases)
   func everyRelease(version: ModuleVersion) throws {

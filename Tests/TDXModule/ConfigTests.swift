@@ -5,7 +5,7 @@ import Testing
 @testable import TDXModule
 
 /// TDH.SYS.CONFIG refuses (tdx-module.md 3.5).
-@Suite("CONFIG", .timeLimit(.minutes(10)))
+@Suite("CONFIG", .timeLimit(.minutes(20)))
 struct ConfigTests {
   private static let gib: UInt64 = 1 << 30
   private static let mib: UInt64 = 1 << 20

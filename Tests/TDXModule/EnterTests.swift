@@ -6,7 +6,7 @@ import Testing
 @testable import TDXModule
 
 /// TDH.VP.*: making a vCPU, entering it, and taking it from its LP (tdx-module.md 6.2, 6.5, 6.8).
-@Suite("vCPUs", .timeLimit(.minutes(10)))
+@Suite("vCPUs", .timeLimit(.minutes(20)))
 struct EnterTests {
   private let tdr = Bench.tdr
   private let tdvpr = Bench.tdvpr

@@ -7,7 +7,7 @@ import Testing
 @testable import TDXModule
 
 /// What a guest does with its vCPU and its memory, and what of it the host sees (tdx-module.md 1.3, 6.5, 6.6).
-@Suite("Life of a guest", .timeLimit(.minutes(10)))
+@Suite("Life of a guest", .timeLimit(.minutes(20)))
 struct GuestLifeTests {
   @Test("A guest takes a page, uses it, measures itself, reports, and halts")
   func life() throws {

@@ -6,7 +6,7 @@ import Testing
 @testable import TDXModule
 
 /// A guest whose memory the host builds, gives, blocks and takes, leaf by leaf, with an update in the middle.
-@Suite("A guest and its host", .timeLimit(.minutes(10)))
+@Suite("A guest and its host", .timeLimit(.minutes(20)))
 struct GuestStoryTests {
   private let tdr = Bench.tdr
   private let tdvpr = Bench.tdvpr

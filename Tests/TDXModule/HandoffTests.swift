@@ -6,7 +6,7 @@ import Testing
 @testable import TDXModule
 
 /// The handoff buffer byte for byte (tdx-module.md 4.2, pseamldr.md 2.5).
-@Suite("Handoff data", .timeLimit(.minutes(10)))
+@Suite("Handoff data", .timeLimit(.minutes(20)))
 struct HandoffTests {
   /// A configured module with something to see in every field, shut down.
   private func handedOff(_ version: ModuleVersion, hv: UInt64) throws -> Bench {

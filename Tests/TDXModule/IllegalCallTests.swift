@@ -7,7 +7,7 @@ import Testing
 
 /// Every host leaf in every SYS state, life cycle state and OP_STATE: the status is that of the tables of tdx-module.md 3.3, 6.1
 /// and 6.4, which are told here once more.
-@Suite("Illegal calls", .timeLimit(.minutes(10)))
+@Suite("Illegal calls", .timeLimit(.minutes(20)))
 struct IllegalCallTests {
   /// How a leaf finds its TD.
   enum Operand: Sendable {

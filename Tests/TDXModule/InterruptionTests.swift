@@ -6,7 +6,7 @@ import Testing
 @testable import TDXModule
 
 /// Migration operations that an interrupt stops, and updates in between (tdx-module.md 9).
-@Suite("Interrupted migrations", .timeLimit(.minutes(10)))
+@Suite("Interrupted migrations", .timeLimit(.minutes(20)))
 struct InterruptionTests {
   private static let resumable: UInt64 = 0x8000_0003_0000_0000
   private static let invalidResumption: UInt64 = 0xC000_0006_0000_0000

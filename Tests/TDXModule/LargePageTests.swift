@@ -6,7 +6,7 @@ import Testing
 @testable import TDXModule
 
 /// Pages of 2 MiB and 1 GiB: their metadata, DEMOTE and PROMOTE, and tables of L2 VMs (tdx-module.md 1.1, 6.1).
-@Suite("Large pages", .timeLimit(.minutes(10)))
+@Suite("Large pages", .timeLimit(.minutes(20)))
 struct LargePageTests {
   private static let gpa: UInt64 = 0x20_0000
   private static let page = Bench.free

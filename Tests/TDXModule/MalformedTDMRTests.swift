@@ -7,7 +7,7 @@ import Testing
 
 /// Operands and structures of TDH.SYS.CONFIG and TDH.SYS.SHUTDOWN, bit by bit, against tdx-module.md 3.5 and 3.7 told a second
 /// time.
-@Suite("Malformed TDMR_INFO and operands", .timeLimit(.minutes(10)))
+@Suite("Malformed TDMR_INFO and operands", .timeLimit(.minutes(20)))
 struct MalformedTDMRTests {
   private static let gib: UInt64 = 1 << 30
 

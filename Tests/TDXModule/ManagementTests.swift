@@ -5,7 +5,7 @@ import Testing
 @testable import TDXModule
 
 /// TDH.MNG.*: from TDH.MNG.CREATE to TDH.MNG.KEY.FREEID (tdx-module.md 6.2, 6.3, 6.8, 9).
-@Suite("Management of TDs", .timeLimit(.minutes(10)))
+@Suite("Management of TDs", .timeLimit(.minutes(20)))
 struct ManagementTests {
   private let tdr: UInt64 = 0x100_0000
 

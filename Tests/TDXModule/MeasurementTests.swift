@@ -7,7 +7,7 @@ import Testing
 @testable import TDXModule
 
 /// MRTD, from TDH.MEM.PAGE.ADD to TDH.MR.FINALIZE (tdx-module.md 6.7), and what an update in between does to it (9).
-@Suite("Measurement of TDs", .timeLimit(.minutes(10)))
+@Suite("Measurement of TDs", .timeLimit(.minutes(20)))
 struct MeasurementTests {
   private static let vectors = [
     "38b060a751ac96384cd9327eb1b1e36a21fdb71114be07434c0cc7bf63f6e1da274edebfe76f65fbd51ad2f14898b95b",

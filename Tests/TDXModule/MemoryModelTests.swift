@@ -64,7 +64,7 @@ private struct Model {
 }
 
 /// Random sequences of leaves on several TDs, compared with ``Model`` after every one.
-@Suite("Memory of TDs against a model", .timeLimit(.minutes(10)))
+@Suite("Memory of TDs against a model", .timeLimit(.minutes(20)))
 struct MemoryModelTests {
   /// The status without operand; 0 for success.
   private typealias Status = UInt64

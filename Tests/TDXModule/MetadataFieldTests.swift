@@ -6,7 +6,7 @@ import Testing
 @testable import TDXModule
 
 /// TDH.MNG.RD, TDH.MNG.WR, TDH.VP.RD, TDH.VP.WR, and the guest's side of them (tdx-module.md 5.2, 6.9).
-@Suite("Metadata of TDs and vCPUs", .timeLimit(.minutes(10)))
+@Suite("Metadata of TDs and vCPUs", .timeLimit(.minutes(20)))
 struct MetadataFieldTests {
   private let tdr = Bench.tdr
   private let tdvpr = Bench.tdvpr

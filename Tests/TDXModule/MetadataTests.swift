@@ -6,7 +6,7 @@ import Testing
 @testable import TDXModule
 
 /// TDH.SYS.RD and RDALL against tdx-module.md 5.2 to 5.4, written down here independently.
-@Suite("Global metadata", .timeLimit(.minutes(10)))
+@Suite("Global metadata", .timeLimit(.minutes(20)))
 struct MetadataTests {
   /// Id of the first element, elements in all, and the value of each (the last one counts for the rest).
   typealias Field = (id: UInt64, count: UInt64, values: [UInt64])

@@ -6,7 +6,7 @@ import Testing
 @testable import TDXModule
 
 /// What the migration leaves want of the TD, of their operands, and of the pages in their lists (module source 1.5.01).
-@Suite("Operands of migration", .timeLimit(.minutes(10)))
+@Suite("Operands of migration", .timeLimit(.minutes(20)))
 struct MigrationOperandTests {
   @Test(
     "By attribute: only a MIGRATABLE TD can be exported, with two streams, a key, and no rests of an earlier export")

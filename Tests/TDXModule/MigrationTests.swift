@@ -6,7 +6,7 @@ import Testing
 @testable import TDXModule
 
 /// A TD is exported and imported (tdx-module.md 1.1, 6.1, 6.6).
-@Suite("Migration", .timeLimit(.minutes(10)))
+@Suite("Migration", .timeLimit(.minutes(20)))
 struct MigrationTests {
   private let source = Bench.tdr
   private let destination = Bench.destination

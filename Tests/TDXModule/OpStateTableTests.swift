@@ -6,7 +6,7 @@ import Testing
 @testable import TDXModule
 
 /// tdx-module.md 6.4, leaf by leaf.
-@Suite("Answers by OP_STATE", .timeLimit(.minutes(10)))
+@Suite("Answers by OP_STATE", .timeLimit(.minutes(20)))
 struct OpStateTableTests {
   private static let incorrect: UInt64 = 0xC000_0608_0000_0000
 

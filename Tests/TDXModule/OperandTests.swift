@@ -5,7 +5,7 @@ import Testing
 @testable import TDXModule
 
 /// What leaves on TDs answer while there is none: their first operand decides (tdx-module.md 1.0, 1.1).
-@Suite("Operands of TD leaves", .timeLimit(.minutes(10)))
+@Suite("Operands of TD leaves", .timeLimit(.minutes(20)))
 struct OperandTests {
   /// Leaf and the operand that must be a TDR or TDVPR.
   private static let table: [(leaf: UInt64, operand: UInt64)] =

@@ -6,7 +6,7 @@ import Testing
 @testable import TDXModule
 
 /// Memory that belongs to a TD is the TD's alone.
-@Suite("Private memory", .timeLimit(.minutes(10)))
+@Suite("Private memory", .timeLimit(.minutes(20)))
 struct PrivateMemoryTests {
   private let tdr = Bench.tdr
 

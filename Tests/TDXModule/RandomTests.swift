@@ -5,7 +5,7 @@ import Testing
 
 @testable import TDXModule
 
-@Suite("Random SEAMCALLs", .timeLimit(.minutes(10)))
+@Suite("Random SEAMCALLs", .timeLimit(.minutes(20)))
 struct RandomTests {
   /// The arrows of tdx-module.md 3.3 within one image.
   private static let arrows: Set<[SysState]> = [

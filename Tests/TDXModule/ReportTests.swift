@@ -7,7 +7,7 @@ import Testing
 @testable import TDXModule
 
 /// TDREPORT, told again from the offsets of tdx-module.md 7.1, and what an update changes in it (7.3).
-@Suite("TDREPORT", .timeLimit(.minutes(10)))
+@Suite("TDREPORT", .timeLimit(.minutes(20)))
 struct ReportTests {
   private static let zero = [UInt8](repeating: 0, count: 48)
 

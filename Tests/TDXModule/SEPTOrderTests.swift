@@ -7,7 +7,7 @@ import Testing
 
 /// Which of several errors a leaf tells: everything that can be wrong is wrong, and is put right one by one, in the order of
 /// tdx-module.md 1.0 and 6.6.
-@Suite("Order of checks of TDH.MEM and TDH.MR leaves", .timeLimit(.minutes(10)))
+@Suite("Order of checks of TDH.MEM and TDH.MR leaves", .timeLimit(.minutes(20)))
 struct SEPTOrderTests {
   /// What is put right, and the answer while it is wrong. `$operand` stands for the register that names the TDR.
   private struct Step {

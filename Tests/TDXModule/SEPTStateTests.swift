@@ -6,7 +6,7 @@ import Testing
 @testable import TDXModule
 
 /// Every leaf in every state of a secure EPT entry (tdx-module.md 6.6).
-@Suite("States of secure EPT entries", .timeLimit(.minutes(10)))
+@Suite("States of secure EPT entries", .timeLimit(.minutes(20)))
 struct SEPTStateTests {
   private typealias State = SEPTState
 

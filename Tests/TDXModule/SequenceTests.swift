@@ -5,7 +5,7 @@ import Testing
 @testable import TDXModule
 
 /// Every order of the leaves that bring a module up, shut it down and update it, against ``SysModel``.
-@Suite("TDH.SYS leaves in every order", .timeLimit(.minutes(10)))
+@Suite("TDH.SYS leaves in every order", .timeLimit(.minutes(20)))
 struct SequenceTests {
   /// What a sequence starts from.
   enum Start: String, CaseIterable, Sendable {

@@ -7,7 +7,7 @@ import Testing
 @testable import TDXModule
 
 /// Service TDs: TDH.SERVTD.*, TDG.SERVTD.*, SERVTD_HASH (tdx-module.md 1.1, 6.7; module source 1.5.01).
-@Suite("Service TDs", .timeLimit(.minutes(10)))
+@Suite("Service TDs", .timeLimit(.minutes(20)))
 struct ServiceTDTests {
   private let tdr = Bench.tdr
   private static let hashAddress: UInt64 = 0x30_0000

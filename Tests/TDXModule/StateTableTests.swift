@@ -5,7 +5,7 @@ import Testing
 @testable import TDXModule
 
 /// tdx-module.md 3.3, cell by cell.
-@Suite("Answers by state", .timeLimit(.minutes(10)))
+@Suite("Answers by state", .timeLimit(.minutes(20)))
 struct StateTableTests {
   private static let invalidRAX: UInt64 = 0xC000_0100_0000_0000
   private static let notReady: UInt64 = 0xC000_0505_0000_0000

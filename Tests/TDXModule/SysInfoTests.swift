@@ -6,7 +6,7 @@ import Testing
 @testable import TDXModule
 
 /// TDH.SYS.INFO (tdx-module.md 5.1).
-@Suite("INFO", .timeLimit(.minutes(10)))
+@Suite("INFO", .timeLimit(.minutes(20)))
 struct SysInfoTests {
   private static let buffer: UInt64 = 0x30_0000
   private static let cmrs: UInt64 = 0x30_1000

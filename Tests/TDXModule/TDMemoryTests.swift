@@ -6,7 +6,7 @@ import Testing
 @testable import TDXModule
 
 /// A TD's memory from the first table to the last page that is given back (tdx-module.md 6.2, 6.6, 6.8).
-@Suite("Memory of TDs", .timeLimit(.minutes(10)))
+@Suite("Memory of TDs", .timeLimit(.minutes(20)))
 struct TDMemoryTests {
   private let tdr = Bench.tdr
 

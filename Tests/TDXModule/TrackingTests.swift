@@ -6,7 +6,7 @@ import Testing
 @testable import TDXModule
 
 /// TLB tracking with vCPUs inside, cache write-back that is interrupted, and both across an update (tdx-module.md 4.1, 6.6, 6.8).
-@Suite("Work in progress across updates", .timeLimit(.minutes(10)))
+@Suite("Work in progress across updates", .timeLimit(.minutes(20)))
 struct TrackingTests {
   private let tdr = Bench.tdr
 

@@ -6,7 +6,7 @@ import Testing
 @testable import TDXModule
 
 /// TDH.SYS.SHUTDOWN and TDH.SYS.UPDATE (tdx-module.md 3.7, 3.8, 9, 11).
-@Suite("Shutdown and update", .timeLimit(.minutes(10)))
+@Suite("Shutdown and update", .timeLimit(.minutes(20)))
 struct UpdateTests {
   private static let flag: UInt64 = 1 << 16
   private static let success: UInt64 = 0

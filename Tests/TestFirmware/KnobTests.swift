@@ -4,7 +4,7 @@ import Testing
 
 @testable import TestFirmware
 
-@Suite("The knobs of the test driver", .timeLimit(.minutes(10)))
+@Suite("The knobs of the test driver", .timeLimit(.minutes(20)))
 struct KnobTests {
   /// Names and modes: golden/plain.test_firmware.jsonl, and lib/test_firmware.c's list.
   static let modes: [(String, UInt16)] = [

@@ -6,7 +6,7 @@ import Testing
 
 /// Texts of every spelling for the knobs of the test driver, against the kernel's kstrtou8, kstrtol and kstrtobool, told a second
 /// time.
-@Suite("Malformed texts for knobs", .timeLimit(.minutes(10)))
+@Suite("Malformed texts for knobs", .timeLimit(.minutes(20)))
 struct MalformedKnobTests {
   /// What a parser of the kernel says.
   enum Outcome: Equatable {

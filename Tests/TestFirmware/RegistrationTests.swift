@@ -5,7 +5,7 @@ import Testing
 
 @testable import TestFirmware
 
-@Suite("Registering names with the test driver", .timeLimit(.minutes(10)))
+@Suite("Registering names with the test driver", .timeLimit(.minutes(20)))
 struct RegistrationTests {
   @Test("makes a device with a link in its class")
   func register() throws {

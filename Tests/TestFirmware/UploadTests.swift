@@ -4,7 +4,7 @@ import Testing
 
 @testable import TestFirmware
 
-@Suite("An upload to the test driver", .timeLimit(.minutes(10)))
+@Suite("An upload to the test driver", .timeLimit(.minutes(20)))
 struct UploadTests {
   @Test("goes in steps of 37 bytes, and upload_read gives it back")
   func steps() throws {

@@ -24,7 +24,7 @@ public final class StateFile: Sendable {
 
   private static let permissions: FilePermissions = [.ownerReadWrite]
   /// A daemon that has just unmounted still writes the file. Who mounts again at once waits for it.
-  private static let patience = Duration.seconds(2)
+  private static let patience = Duration.seconds(5)
 
   /// Takes hold of the file, which need not exist yet.
   /// - Throws: an error when another daemon has it, or when there is no place for it.

@@ -8,7 +8,7 @@ import Testing
 #endif
 
 /// What fuzzers found worth keeping, run again: inputs that reach what others do not, and those that once found something.
-@Suite("The fuzzers' corpus", .timeLimit(.minutes(10)))
+@Suite("The fuzzers' corpus", .timeLimit(.minutes(20)))
 struct CorpusTests {
   private static let corpus = FilePath(#filePath).removingLastComponent().removingLastComponent().appending("Corpus")
 

@@ -186,7 +186,10 @@ final class FuseClient {
     var buffer = [UInt8](repeating: 0, count: 1 << 17)
     while true {
       var readable = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
-      guard poll(&readable, 1, patience) == 1 else { return nil }
+      let ready = poll(&readable, 1, patience)
+      // The fuzzer's own timer.
+      if ready < 0, errno == EINTR { continue }
+      guard ready == 1 else { return nil }
       let count = recv(descriptor, &buffer, buffer.count, 0)
       guard count >= 16 else { throw Finding(description: "the filesystem has ended") }
       let reader = ByteReader(Array(buffer[..<count]))

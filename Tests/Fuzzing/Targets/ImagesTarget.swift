@@ -26,8 +26,10 @@ enum ImagesTarget {
         installed != before, let file = try? ModuleImageFile(image)
       {
         try Finding.unless(file.sigstruct.verifySignature() == .valid, "an image without signature was installed")
+        // Of a file that is no whole number of pages, kernels pass on the whole ones.
         try Finding.unless(
-          ImageDigest.sha384(file.module).elementsEqual(file.sigstruct.slice(SEAMSigstruct.seamHashRange)),
+          !file.problems.isEmpty
+            || ImageDigest.sha384(file.module).elementsEqual(file.sigstruct.slice(SEAMSigstruct.seamHashRange)),
           "a module with another hash was installed")
       }
       try bench.lookAtAll()

@@ -4,7 +4,7 @@ import Testing
 @testable import Platform
 
 /// The words of a plan, as a table.
-@Suite("A fault plan", .timeLimit(.minutes(10)))
+@Suite("A fault plan", .timeLimit(.minutes(20)))
 struct FaultPlanTests {
   private func plan(_ line: String, lps: Int = 4) throws -> FaultPlan { try FaultPlan(line: line, lps: lps) }
 
@@ -122,7 +122,7 @@ struct FaultPlanTests {
 }
 
 /// When plans act, without a machine.
-@Suite("The fault table", .timeLimit(.minutes(10)))
+@Suite("The fault table", .timeLimit(.minutes(20)))
 struct FaultTableTests {
   private func table(_ lines: String...) throws -> FaultTable {
     var table = FaultTable()

@@ -8,7 +8,7 @@ import Testing
 @testable import Platform
 
 /// What each kind of fault leads to: rows of kernel-abi.md 5.4 and tdx-module.md 3.10, computed and not faked.
-@Suite("A fault plan on a machine", .timeLimit(.minutes(10)))
+@Suite("A fault plan on a machine", .timeLimit(.minutes(20)))
 struct FaultTests {
   /// A plan and the end of an update from 1.5.24 to 1.5.28 under it.
   struct Row: Sendable, CustomTestStringConvertible {

@@ -3,7 +3,7 @@ import Testing
 @testable import Platform
 
 /// A stage of an update that is held: how scenarios let something happen at a point.
-@Suite("A delay", .timeLimit(.minutes(10)))
+@Suite("A delay", .timeLimit(.minutes(20)))
 struct HeldStageTests {
   @Test(
     "of an hour ends when its plan is taken away, and the update goes on",

@@ -5,7 +5,7 @@ import Testing
 
 /// Lines for fault plans: every word in every wrong spelling, and every two and three words together, against README's tables
 /// told a second time.
-@Suite("Malformed fault plans", .timeLimit(.minutes(10)))
+@Suite("Malformed fault plans", .timeLimit(.minutes(20)))
 struct MalformedPlanTests {
   /// README, "Faults": what contradicts what, and where an effect can act.
   struct Grammar {

@@ -7,7 +7,7 @@ import Testing
 
 @testable import Platform
 
-@Suite("The journal", .timeLimit(.minutes(10)))
+@Suite("The journal", .timeLimit(.minutes(20)))
 struct TraceTests {
   private func lines(_ trace: Trace) -> [String] {
     trace.jsonLines.split(separator: UInt8(ascii: "\n")).map { String(decoding: $0, as: UTF8.self) }

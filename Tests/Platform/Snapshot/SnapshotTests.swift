@@ -8,7 +8,7 @@ import Testing
 @testable import Platform
 
 /// Machines as bytes, and back.
-@Suite("Snapshots", .timeLimit(.minutes(10)))
+@Suite("Snapshots", .timeLimit(.minutes(20)))
 struct SnapshotTests {
   /// The options of all benches here: with a virtual clock, equal machines have equal times.
   static let options = ["clock": "virtual", "order": "seed", "seed": "3"]

@@ -9,7 +9,7 @@ import Testing
 #endif
 
 /// `state=FILE`, without a mount around it.
-@Suite("The state file", .timeLimit(.minutes(5)))
+@Suite("The state file", .timeLimit(.minutes(20)))
 struct StateFileTests {
   /// A directory for one test.
   private func withDirectory(_ body: (FilePath) throws -> Void) throws {

@@ -6,7 +6,7 @@ import Testing
 
 /// Words for `td/NAME/step`: every word with every operand, and every spelling of an operand, against README's table told a second
 /// time.
-@Suite("Malformed steps of TDs", .timeLimit(.minutes(10)))
+@Suite("Malformed steps of TDs", .timeLimit(.minutes(20)))
 struct MalformedStepTests {
   /// README, "TDs", and the list that `step` reads as at first.
   static let words: [String: [String]] = [

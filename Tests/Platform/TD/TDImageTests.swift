@@ -9,7 +9,7 @@ import Testing
   import Glibc
 #endif
 
-@Suite("A TD that is built from a firmware image", .timeLimit(.minutes(10)))
+@Suite("A TD that is built from a firmware image", .timeLimit(.minutes(20)))
 struct TDImageTests {
   /// What MRTD has to be, told plainly: section by section, page by page.
   func plainMRTD(of bytes: [UInt8]) throws -> String {

@@ -117,7 +117,7 @@ private struct Life {
   }
 }
 
-@Suite("The life of many TDs", .timeLimit(.minutes(10)))
+@Suite("The life of many TDs", .timeLimit(.minutes(20)))
 struct TDLifeTests {
   @Test("a hundred TDs live, are built and die over fifteen updates as they do without any", arguments: [UInt64(1), 2])
   func hundred(seed: UInt64) throws {

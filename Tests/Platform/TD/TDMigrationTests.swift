@@ -6,7 +6,7 @@ import Testing
 @testable import Platform
 
 /// Export sessions, as far as updates meet them, and a TD that moves (tdx-module.md 9).
-@Suite("Migration of TDs", .timeLimit(.minutes(10)))
+@Suite("Migration of TDs", .timeLimit(.minutes(20)))
 struct TDMigrationTests {
   /// A TD that can be migrated, and runs.
   func migratable(_ bench: Bench, _ name: String = "a") throws -> BenchTD {

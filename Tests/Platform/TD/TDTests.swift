@@ -6,7 +6,7 @@ import Testing
 
 @testable import Platform
 
-@Suite("TDs of a machine", .timeLimit(.minutes(10)))
+@Suite("TDs of a machine", .timeLimit(.minutes(20)))
 struct TDTests {
   /// Byte i of the page at 0x1000 is i mod 256 (vector of tdx-module.md 6.7).
   static let mrtd =

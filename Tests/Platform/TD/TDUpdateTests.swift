@@ -6,7 +6,7 @@ import Testing
 @testable import Platform
 
 /// TDs while the module beneath them is replaced, or lost (issue 4; tdx-module.md 7.3, 8, 9).
-@Suite("TDs and updates", .timeLimit(.minutes(10)))
+@Suite("TDs and updates", .timeLimit(.minutes(20)))
 struct TDUpdateTests {
   @Test("three TDs over two updates: alive, measured as before, and TEE_TCB_SVN2 advances")
   func threeTDs() throws {

@@ -2,7 +2,7 @@ import Basics
 import TDXHost
 import Testing
 
-@Suite("The metadata of a TD firmware image", .timeLimit(.minutes(10)))
+@Suite("The metadata of a TD firmware image", .timeLimit(.minutes(20)))
 struct TDVFImageTests {
   @Test("the sections are found, in their order, whatever else the table holds")
   func sections() throws {

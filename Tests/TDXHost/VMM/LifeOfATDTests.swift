@@ -5,7 +5,7 @@ import Testing
 @testable import TDXHost
 
 /// The life of a TD as KVM lives it, over a firmware that takes everything (arch/x86/kvm/vmx/tdx.c).
-@Suite("The life of a TD, leaf by leaf", .timeLimit(.minutes(10)))
+@Suite("The life of a TD, leaf by leaf", .timeLimit(.minutes(20)))
 struct LifeOfATDTests {
   /// VP.ENTER of the fake leaves with status 0, which is exit reason 0; a test that runs says what it leaves with.
   @Test("from its creation to its end, in KVM's order, and everything comes back")

@@ -5,7 +5,7 @@ import Testing
 @testable import TDXHost
 
 /// What KVM does when a SEAMCALL for a TD fails (tdx-module.md 8).
-@Suite("A SEAMCALL for a TD fails", .timeLimit(.minutes(10)))
+@Suite("A SEAMCALL for a TD fails", .timeLimit(.minutes(20)))
 struct TDFailureTests {
   /// The errno and the reason of a refusal.
   func refusal(_ body: () throws -> Void) -> TDError? {
