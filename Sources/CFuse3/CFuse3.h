@@ -27,6 +27,9 @@ static inline int cfuse3_keep_blocks(int size) {
 /* fork(2) is marked unavailable in Swift. */
 static inline pid_t cfuse3_fork(void) { return fork(); }
 
+/* PR_SET_NAME: the name that ps(1) shows. */
+static inline int cfuse3_name_process(const char *name) { return (int)syscall(SYS_prctl, 15, name, 0, 0, 0); }
+
 /* FUSE_EXPIRE_ONLY: 3.14 has a flags argument, later versions have none. */
 static inline int cfuse3_expire_entry(struct fuse_session *session, fuse_ino_t parent, const char *name, size_t length) {
 #if FUSE_VERSION < FUSE_MAKE_VERSION(3, 16)

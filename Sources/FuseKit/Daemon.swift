@@ -3,6 +3,10 @@ import Glibc
 import SystemPackage
 
 /// Going into the background: a child serves, and the parent returns when the child has said how it went.
+///
+/// The child executes the program anew. One that only forks must not have a second thread: Swift's runtime remembers the
+/// number of a thread and does not notice fork(2), so whoever meets a lock of the runtime (`swift_once`, a PI futex) that such
+/// a child's first thread holds finds no owner, and waits for it for ever.
 public enum Daemon {
   /// Which of the two processes this is.
   public enum Side: ~Copyable {
@@ -36,11 +40,16 @@ public enum Daemon {
     }
   }
 
-  /// Forks. Returns in the child at once, in a session of its own (setsid(2)); in the parent after the child's report.
-  /// To be called before any thread is started.
+  /// Starts this program with the same words a second time, in a session of its own (setsid(2)), and returns here after that
+  /// one's report; returns there at once, when it comes to the same call. To be called before any thread is started, and
+  /// after nothing that must not be done twice.
   public static func detach() throws(Failure) -> Side {
+    if let report = Report.inherited() { return .child(report) }
     guard threadCount() <= 1 else { throw .threadsAreRunning }
-    return try fork()
+    switch try fork() {
+    case .parent(let outcome): return .parent(outcome)
+    case .child(let report): report.executeProgram()
+    }
   }
 
   static func fork() throws(Failure) -> Side {
@@ -100,7 +109,33 @@ extension Daemon {
 
     private let pipe: Int32
 
+    /// Tells the program that was executed where to report.
+    private static let variable = "TDXFS_DAEMON_REPORT"
+
     init(pipe: Int32) { self.pipe = pipe }
+
+    /// What the process that executed this one wants to hear; nil when it wants nothing.
+    static func inherited() -> Report? {
+      guard let value = getenv(variable), let pipe = Int32(String(cString: value)) else { return nil }
+      unsetenv(variable)
+      var status = stat()
+      guard pipe > 2, fstat(pipe, &status) == 0, status.st_mode & S_IFMT == S_IFIFO else { return nil }
+      _ = fcntl(pipe, F_SETFD, FD_CLOEXEC)
+      // Else it would be "exe".
+      if let name = CommandLine.arguments.first.flatMap({ FilePath($0).lastComponent?.string }) {
+        _ = cfuse3_name_process(name)
+      }
+      return Report(pipe: pipe)
+    }
+
+    /// Executes this program with the same words; the one that runs then finds the report by ``inherited()``.
+    consuming func executeProgram() -> Never {
+      _ = fcntl(pipe, F_SETFD, 0)
+      setenv(Self.variable, "\(pipe)", 1)
+      execv("/proc/self/exe", CommandLine.unsafeArgv)
+      failed("can't go into the background: /proc/self/exe: \(Errno(rawValue: errno))")
+      _exit(1)
+    }
 
     /// The mount is usable: leaves the working directory and the terminal, and lets the parent return. False when the parent
     /// has gone: somebody has stopped it, and nobody will be told of the mount.

@@ -36,8 +36,11 @@ struct SnapshotTests {
   }
 
   private func unmount(_ path: String) async throws {
-    _ = try await Command.run(["fusermount3", "-u", path])
-    let isGone = try await eventually(within: 30) { try daemon(of: path) == nil }
+    let isUnmounted = try await eventually(within: 30) {
+      try await Command.run(["fusermount3", "-u", path]).status == 0
+    }
+    #expect(isUnmounted)
+    let isGone = try await eventually(within: 60) { try daemon(of: path) == nil }
     #expect(isGone)
   }
 
