@@ -37,8 +37,8 @@ public protocol FuseFilesystem: AnyObject, Sendable {
 
   /// The same as ``open(_:)`` where no time passes until the file is open; nil, and nothing done, leaves it to that one.
   func openAtOnce(_ operation: Op.Open, of node: NodeID) throws(Errno) -> Opened?
-  /// The same as ``read(_:)`` for what is there already and fits into `room`: puts it there and gives the number of bytes.
-  /// Nil, and nothing done, leaves it to that one.
+  /// The same as ``read(_:)`` for what is there already and fits into `room`, which can be smaller than what is asked for:
+  /// puts it there and gives the number of bytes. Nil, and nothing done, leaves it to that one.
   func readAtOnce(
     _ operation: Op.Read, by credentials: Credentials, into room: UnsafeMutableRawBufferPointer
   ) throws(Errno) -> Int?

@@ -8,6 +8,9 @@ extension Tree {
     attributes(of: try node(id))
   }
 
+  /// Whether somebody has the file open.
+  public func isOpen(_ id: NodeID) -> Bool { state.withLock { ($0.nodes[id]?.openFiles ?? 0) > 0 } }
+
   /// chmod, chown, truncate, utimensat and what open(2) with O_TRUNC makes of it. Everything sticks but the size, which
   /// only moves times. Who may do it is checked by the VFS (`default_permissions`).
   /// - Throws: ENOENT when the node is not known any more.
@@ -15,7 +18,7 @@ extension Tree {
     let now = clock()
     let node = try node(id)
     state.withLock { _ in
-      var times = node.times ?? Node.Times(accessed: now, modified: now, changed: now)
+      var times = node.times ?? Node.Times(first: now)
       if let permissions = change.permissions { node.permissions = permissions & 0o7777 }
       if let uid = change.uid { node.uid = uid }
       if let gid = change.gid { node.gid = gid }
@@ -81,9 +84,8 @@ extension Tree {
       let lines = (try? directory.list()) ?? []
       listed = UInt32(clamping: lines.count { $0.kind == .directory })
     }
-    let now = clock()
     return state.withLock { _ in
-      let times = node.times ?? Node.Times(accessed: now, modified: now, changed: now)
+      let times = node.times ?? Node.Times(first: clock())
       node.times = times
       var links: UInt32 = 1
       switch node.content {

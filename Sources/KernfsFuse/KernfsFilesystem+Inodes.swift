@@ -12,8 +12,11 @@ extension KernfsFilesystem {
   public func getattr(_ request: consuming Request<Op.Getattr>) {
     do throws(Errno) {
       let attributes = try tree.attributes(of: request.treeNode)
-      if !attributes.isCacheable, attributes.kind == .regular, request.operation.handle == nil {
-        // The answer reaches the caller but not the inode, whose size page-cache reads need (fuse-limits P1 b).
+      if !attributes.isCacheable, attributes.kind == .regular, request.operation.handle == nil,
+        tree.isOpen(request.treeNode)
+      {
+        // The answer reaches the caller but not the inode, whose size page-cache reads need (fuse-limits P1 b). Where nobody
+        // has the file open there are none, and who opens it next raises the size anew.
         changes.keepSize(of: request.node)
       }
       request.reply(attributes: FuseKit.Attributes(attributes), validity: attributes.validity)

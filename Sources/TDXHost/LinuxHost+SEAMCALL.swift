@@ -22,7 +22,7 @@ extension LinuxHost {
   /// The last result of at most ten attempts. Apart from ``seamcall(_:door:)`` because Swift 6.3's optimiser crashes on
   /// the loop together with the typed throw behind it.
   @inline(never)
-  private func execute(_ call: KernelCall, door: some SEAMCALLDoor) -> SEAMCALLResult {
+  func execute(_ call: KernelCall, door: some SEAMCALLDoor) -> SEAMCALLResult {
     var result = door.seamcall(call.registers, on: call.lp)
     var attempts = 1
     while attempts < Self.entropyAttempts, isRetried(result, of: call) {

@@ -27,7 +27,10 @@ extension LinuxHost {
   /// INFO on `lp`.
   mutating func seamldrInfo(on lp: Int, door: some SEAMCALLDoor) throws(SEAMCALLFailure) -> SEAMLDRInfo {
     let buffer = infoBuffer()
-    _ = try seamcall(KernelCall(.info, rcx: buffer, on: lp), door: door)
+    let call = KernelCall(.info, rcx: buffer, on: lp)
+    let result = execute(call, door: door)
+    // Of a success nobody wants the registers, and handing them on takes longer than the firmware.
+    if result.linuxErrno != nil { _ = try settle(call, result) }
     return SEAMLDRInfo(at: buffer, door: door)
   }
 

@@ -179,12 +179,16 @@ final class MemoryFilesystem: FuseFilesystem {
   ) throws(Errno) -> Int? {
     let content = with { state -> [UInt8]? in
       guard state.openFiles[operation.handle] == node(.atOnce) else { return nil }
-      state.answeredAtOnce += 1
       return state.contents[node(.atOnce)] ?? []
     }
     guard let content else { return nil }
-    guard operation.offset <= content.count else { throw .noData }
-    let part = content.dropFirst(Int(operation.offset)).prefix(room.count)
+    guard operation.offset <= content.count else {
+      with { $0.answeredAtOnce += 1 }
+      throw .noData
+    }
+    let part = content.dropFirst(Int(operation.offset)).prefix(operation.size)
+    guard part.count <= room.count else { return nil }
+    with { $0.answeredAtOnce += 1 }
     room.copyBytes(from: part)
     return part.count
   }

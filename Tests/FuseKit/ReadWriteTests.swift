@@ -55,6 +55,22 @@ extension FuseKitTests {
       }
     }
 
+    @Test func `What does not fit into an answer at once comes through libfuse, and whole`() async throws {
+      try await withMount { mount in
+        let content = (0..<10_000).map { UInt8(truncatingIfNeeded: $0 / 7) }
+        mount.filesystem.with { $0.contents[mount.filesystem.node(.atOnce)] = content }
+        let file = try FileDescriptor.open(mount.file(.atOnce), .readOnly)
+        #expect(try file.bytes(100_000) == content)
+        #expect(try file.bytes(4097) == Array(content.prefix(4097)))
+        #expect(mount.filesystem.with { $0.answeredAtOnce } == 1)
+        #expect(try file.bytes(4096) == Array(content.prefix(4096)))
+        #expect(try file.bytes(100_000, at: 10_000 - 4096) == Array(content.suffix(4096)))
+        #expect(mount.filesystem.with { $0.answeredAtOnce } == 3)
+        try file.close()
+        mount.filesystem.wait { $0.openFiles.isEmpty }
+      }
+    }
+
     @Test func `An answer that takes less than was written is a short write`() async throws {
       try await withMount { mount in
         let file = try FileDescriptor.open(mount.file(.page), .writeOnly)

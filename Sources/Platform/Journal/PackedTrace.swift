@@ -22,6 +22,34 @@ struct PackedBytes: Sendable {
     bytes.append(UInt8(truncatingIfNeeded: rest))
   }
 
+  /// Two numbers, nearly always of a byte each.
+  mutating func append(_ one: UInt64, _ two: UInt64) {
+    guard one | two < 0x80 else {
+      append(one)
+      append(two)
+      return
+    }
+    append(word: one | two << 8, count: 2)
+  }
+
+  /// Four numbers, nearly always of a byte each.
+  mutating func append(_ one: UInt64, _ two: UInt64, _ three: UInt64, _ four: UInt64) {
+    guard one | two | three | four < 0x80 else {
+      append(one, two)
+      append(three, four)
+      return
+    }
+    append(word: one | two << 8 | three << 16 | four << 24, count: 4)
+  }
+
+  /// The lowest `count` bytes of `word`, the lowest first, in one piece.
+  @inline(__always)
+  private mutating func append(word: UInt64, count: Int) {
+    withUnsafeBytes(of: word.littleEndian) {
+      bytes.append(contentsOf: UnsafeRawBufferPointer(rebasing: $0.prefix(count)))
+    }
+  }
+
   mutating func append(_ text: String) {
     append(UInt64(text.utf8.count))
     bytes.append(contentsOf: text.utf8)
