@@ -114,8 +114,9 @@ public struct PhysicalMemory: Sendable {
     return result
   }
 
-  /// The two little-endian words at `hpa` (without key-id bits), of which the lowest 4 bits do not count.
-  public func words(at hpa: UInt64) -> (low: UInt64, high: UInt64) {
+  /// The two little-endian words at `hpa` (without key-id bits), of which the lowest 4 bits do not count. It changes nothing:
+  /// asked so, the memory is not copied for the call.
+  public mutating func words(at hpa: UInt64) -> (low: UInt64, high: UInt64) {
     // Nearly always the page is `changed`, which is looked at where it lies.
     let number = hpa / 4096
     guard number != changedNumber else { return Self.words(of: changed.bytes, at: hpa) }

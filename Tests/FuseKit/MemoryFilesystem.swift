@@ -36,6 +36,8 @@ final class MemoryFilesystem: FuseFilesystem {
     var nextHandle: UInt64 = 1
     /// Requests on the file ``Behaviour/atOnce`` that were answered at once.
     var answeredAtOnce = 0
+    /// The handles that attributes were asked on.
+    var attributesAtOnce: [FileHandle?] = []
     var written: [Int] = []
     var lookups: [NodeID: Int] = [:]
     var parked: [ParkedRequest<Op.Read>] = []
@@ -156,6 +158,18 @@ final class MemoryFilesystem: FuseFilesystem {
     }
     guard let now = self.attributes(node) else { return request.reply(error: .staleNFSFileHandle) }
     request.reply(attributes: now, validity: .once)
+  }
+
+  func getattrAtOnce(_ node: NodeID, on handle: FileHandle?) -> (Attributes, Validity)? {
+    guard behaviour(node) == .atOnce, var attributes = attributes(node) else { return nil }
+    with { $0.attributesAtOnce.append(handle) }
+    attributes.size = 1 << 40 | 7
+    attributes.blocks = 1 << 33
+    attributes.links = 9
+    attributes.accessed = timespec(tv_sec: 1 << 33, tv_nsec: 999_999_999)
+    attributes.modified = timespec(tv_sec: -5, tv_nsec: 1)
+    attributes.changed = timespec(tv_sec: 3, tv_nsec: 4)
+    return (attributes, .once)
   }
 
   private func handle(of node: NodeID) -> FileHandle {

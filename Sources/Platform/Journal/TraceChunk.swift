@@ -20,7 +20,7 @@ struct TraceChunk: Sendable {
   init() {}
 
   /// Bytes that it takes.
-  var size: Int { sayings.bytes.count + records.bytes.count }
+  var size: Int { sayings.count + records.count }
 
   var isFull: Bool { count >= Self.capacity }
 
