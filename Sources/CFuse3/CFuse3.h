@@ -36,40 +36,6 @@ static inline int cfuse3_expire_entry(struct fuse_session *session, fuse_ino_t p
   return fuse_lowlevel_notify_expire_entry(session, parent, name, length, FUSE_LL_EXPIRE_ONLY);
 #else
   return fuse_lowlevel_notify_expire_entry(session, parent, name, length);
-/* Messages of the FUSE protocol (linux/fuse.h) that are answered without libfuse, and their answers. libfuse installs no header
-   for them. */
-enum { cfuse3_open = 14, cfuse3_read_file = 15, cfuse3_release = 18 };
-enum { cfuse3_direct_io = 1 << 0, cfuse3_keep_cache = 1 << 1, cfuse3_nonseekable = 1 << 2 };
-struct cfuse3_in_header {
-  uint32_t len, opcode;
-  uint64_t unique, nodeid;
-  uint32_t uid, gid, pid;
-  uint16_t total_extlen, padding;
-};
-struct cfuse3_open_in {
-  uint32_t flags, open_flags;
-};
-struct cfuse3_read_in {
-  uint64_t fh, offset;
-  uint32_t size, read_flags;
-  uint64_t lock_owner;
-  uint32_t flags, padding;
-};
-struct cfuse3_release_in {
-  uint64_t fh;
-  uint32_t flags, release_flags;
-  uint64_t lock_owner;
-};
-struct cfuse3_out_header {
-  uint32_t len;
-  int32_t error;
-  uint64_t unique;
-};
-struct cfuse3_open_out {
-  uint64_t fh;
-  uint32_t open_flags, padding;
-};
-
 #endif
 }
 
@@ -114,13 +80,18 @@ struct cfuse3_init_out {
 
 /* Messages of the FUSE protocol (linux/fuse.h) that are answered without libfuse, and their answers. libfuse installs no header
    for them. */
-enum { cfuse3_open = 14, cfuse3_read_file = 15, cfuse3_release = 18 };
+enum { cfuse3_getattr = 3, cfuse3_open = 14, cfuse3_read_file = 15, cfuse3_release = 18 };
+enum { cfuse3_getattr_handle = 1 << 0 };
 enum { cfuse3_direct_io = 1 << 0, cfuse3_keep_cache = 1 << 1, cfuse3_nonseekable = 1 << 2 };
 struct cfuse3_in_header {
   uint32_t len, opcode;
   uint64_t unique, nodeid;
   uint32_t uid, gid, pid;
   uint16_t total_extlen, padding;
+};
+struct cfuse3_getattr_in {
+  uint32_t getattr_flags, padding;
+  uint64_t fh;
 };
 struct cfuse3_open_in {
   uint32_t flags, open_flags;
@@ -140,6 +111,13 @@ struct cfuse3_out_header {
   uint32_t len;
   int32_t error;
   uint64_t unique;
+};
+struct cfuse3_attr_out {
+  uint64_t attr_valid;
+  uint32_t attr_valid_nsec, padding;
+  uint64_t ino, size, blocks, atime, mtime, ctime;
+  uint32_t atimensec, mtimensec, ctimensec;
+  uint32_t mode, nlink, uid, gid, rdev, blksize, flags;
 };
 struct cfuse3_open_out {
   uint64_t fh;

@@ -73,6 +73,14 @@ public struct Validity: Hashable, Sendable {
   /// `seconds` from the answer on.
   public init(seconds: Double) { self.seconds = seconds }
 
+  /// The part of the time in whole seconds.
+  var wholeSeconds: UInt64 { UInt64(exactly: seconds.rounded(.towardZero)) ?? (seconds > 0 ? .max : 0) }
+  /// The rest of it.
+  var nanoseconds: UInt32 {
+    guard seconds > 0, seconds < 0x1p63 else { return 0 }
+    return UInt32(min((seconds - seconds.rounded(.towardZero)) * 1e9, 999_999_999))
+  }
+
   /// For this call only.
   public static let once = Validity(seconds: 0)
   /// Until a notification says otherwise.

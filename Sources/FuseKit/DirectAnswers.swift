@@ -2,7 +2,7 @@ import CFuse3
 import Glibc
 import SystemPackage
 
-/// Answers open, read and release without libfuse, where the filesystem can at once (``FuseFilesystem/openAtOnce(_:of:)``
+/// Answers getattr, open, read and release without libfuse, where the filesystem can at once (``FuseFilesystem/openAtOnce(_:of:)``
 /// and its like).
 ///
 /// For every request libfuse takes memory, a place in a list and two locks, so that an interrupt finds it. One that is
@@ -52,6 +52,14 @@ struct DirectAnswers: ~Copyable {
           filesystem.releaseAtOnce(FileHandle(rawValue: body.fh))
         else { return false }
         _ = send(header.unique, count: 0, to: descriptor)
+      case cfuse3_getattr:
+        guard let body: cfuse3_getattr_in = Self.part(of: message, at: start) else { return false }
+        let hasHandle = body.getattr_flags & UInt32(cfuse3_getattr_handle) != 0
+        let handle = hasHandle ? FileHandle(rawValue: body.fh) : nil
+        guard let (attributes, validity) = filesystem.getattrAtOnce(node, on: handle) else { return false }
+        answer.storeBytes(
+          of: cfuse3_attr_out(attributes, validity), toByteOffset: Self.headerSize, as: cfuse3_attr_out.self)
+        _ = send(header.unique, count: MemoryLayout<cfuse3_attr_out>.size, to: descriptor)
       default: return false
       }
     } catch {
@@ -79,6 +87,30 @@ struct DirectAnswers: ~Copyable {
 extension Errno {
   /// The errno of an answer: 0 would be success, and the kernel refuses what lies outside of errno's range; both become EIO.
   var answerCode: Int32 { (1..<1000).contains(rawValue) ? rawValue : Glibc.EIO }
+}
+
+extension cfuse3_attr_out {
+  fileprivate init(_ attributes: Attributes, _ validity: Validity) {
+    self.init()
+    attr_valid = validity.wholeSeconds
+    attr_valid_nsec = validity.nanoseconds
+    ino = attributes.inode
+    size = UInt64(bitPattern: attributes.size)
+    blocks = UInt64(bitPattern: attributes.blocks)
+    (atime, atimensec) = Self.time(attributes.accessed)
+    (mtime, mtimensec) = Self.time(attributes.modified)
+    (ctime, ctimensec) = Self.time(attributes.changed)
+    mode = attributes.mode
+    nlink = attributes.links
+    uid = attributes.uid
+    gid = attributes.gid
+    rdev = UInt32(truncatingIfNeeded: attributes.device)
+    blksize = UInt32(truncatingIfNeeded: attributes.blockSize)
+  }
+
+  private static func time(_ time: timespec) -> (UInt64, UInt32) {
+    (UInt64(bitPattern: Int64(time.tv_sec)), UInt32(truncatingIfNeeded: time.tv_nsec))
+  }
 }
 
 extension cfuse3_open_out {

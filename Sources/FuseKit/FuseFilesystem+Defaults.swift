@@ -18,6 +18,8 @@ extension FuseFilesystem {
   public func readlink(_ request: consuming Request<Op.Readlink>) { request.reply(error: .invalidArgument) }
   /// EINVAL.
   public func read(_ request: consuming Request<Op.Read>) { request.reply(error: .invalidArgument) }
+  /// Left to ``getattr(_:)``.
+  public func getattrAtOnce(_ node: NodeID, on handle: FileHandle?) -> (Attributes, Validity)? { nil }
   /// Left to ``open(_:)``.
   public func openAtOnce(_ operation: Op.Open, of node: NodeID) throws(Errno) -> Opened? { nil }
   /// Left to ``read(_:)``.

@@ -35,10 +35,12 @@ public protocol FuseFilesystem: AnyObject, Sendable {
   /// The last close(2).
   func release(_ request: consuming Request<Op.Release>)
 
+  /// The same as ``getattr(_:)`` of a file whose attributes are there already; nil, and nothing done, leaves it to that one.
+  func getattrAtOnce(_ node: NodeID, on handle: FileHandle?) -> (Attributes, Validity)?
   /// The same as ``open(_:)`` where no time passes until the file is open; nil, and nothing done, leaves it to that one.
   func openAtOnce(_ operation: Op.Open, of node: NodeID) throws(Errno) -> Opened?
-  /// The same as ``read(_:)`` for what is there already and fits into `room`: puts it there and gives the number of bytes.
-  /// Nil, and nothing done, leaves it to that one.
+  /// The same as ``read(_:)`` for what is there already and fits into `room`, which can be smaller than what is asked for:
+  /// puts it there and gives the number of bytes. Nil, and nothing done, leaves it to that one.
   func readAtOnce(
     _ operation: Op.Read, by credentials: Credentials, into room: UnsafeMutableRawBufferPointer
   ) throws(Errno) -> Int?

@@ -73,6 +73,9 @@ final class Node: @unchecked Sendable {
     var accessed: Timestamp
     var modified: Timestamp
     var changed: Timestamp
+
+    /// Somebody looks at the inode for the first time at `now`.
+    init(first now: Timestamp) { (accessed, modified, changed) = (now, now, now) }
   }
 
   init(

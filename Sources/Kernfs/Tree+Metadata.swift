@@ -8,6 +8,14 @@ extension Tree {
     attributes(of: try node(id))
   }
 
+  /// The same of what is no directory, and whether somebody has it open; nil where it is one, or is not known any more.
+  public func fileAttributes(of id: NodeID) -> (attributes: InodeAttributes, isOpen: Bool)? {
+    state.withLock { state in
+      guard let node = state.nodes[id], node.kind != .directory else { return nil }
+      return (node.attributes(clock), node.openFiles > 0)
+    }
+  }
+
   /// chmod, chown, truncate, utimensat and what open(2) with O_TRUNC makes of it. Everything sticks but the size, which
   /// only moves times. Who may do it is checked by the VFS (`default_permissions`).
   /// - Throws: ENOENT when the node is not known any more.
@@ -15,7 +23,7 @@ extension Tree {
     let now = clock()
     let node = try node(id)
     state.withLock { _ in
-      var times = node.times ?? Node.Times(accessed: now, modified: now, changed: now)
+      var times = node.times ?? Node.Times(first: now)
       if let permissions = change.permissions { node.permissions = permissions & 0o7777 }
       if let uid = change.uid { node.uid = uid }
       if let gid = change.gid { node.gid = gid }
@@ -81,24 +89,27 @@ extension Tree {
       let lines = (try? directory.list()) ?? []
       listed = UInt32(clamping: lines.count { $0.kind == .directory })
     }
-    let now = clock()
-    return state.withLock { _ in
-      let times = node.times ?? Node.Times(accessed: now, modified: now, changed: now)
-      node.times = times
-      var links: UInt32 = 1
-      switch node.content {
-      case .directory:
-        links = 2 &+ UInt32(clamping: node.children.values.count { $0.kind == .directory && !$0.isHidden })
-      case .dynamicDirectory:
-        links = 2 &+ listed
-      case .symlink, .text, .binary, .snapshot:
-        break
-      }
-      return InodeAttributes(
-        id: node.id, kind: node.kind, permissions: node.permissions, uid: node.uid, gid: node.gid, size: node.size,
-        links: links, accessed: times.accessed, modified: times.modified, changed: times.changed,
-        isCacheable: node.isCacheable)
+    return state.withLock { _ in node.attributes(clock, listed: listed) }
+  }
+}
+
+extension Node {
+  /// What stat(2) shows; a dynamic directory has `listed` subdirectories. The tree's lock is held.
+  func attributes(_ clock: () -> Timestamp, listed: UInt32 = 0) -> InodeAttributes {
+    let times = self.times ?? Times(first: clock())
+    self.times = times
+    var links: UInt32 = 1
+    switch content {
+    case .directory:
+      links = 2 &+ UInt32(clamping: children.values.count { $0.kind == .directory && !$0.isHidden })
+    case .dynamicDirectory:
+      links = 2 &+ listed
+    case .symlink, .text, .binary, .snapshot:
+      break
     }
+    return InodeAttributes(
+      id: id, kind: kind, permissions: permissions, uid: uid, gid: gid, size: size, links: links,
+      accessed: times.accessed, modified: times.modified, changed: times.changed, isCacheable: isCacheable)
   }
 }
 

@@ -7,7 +7,8 @@ extension Tree {
   /// - Throws: ENOENT; ENOTDIR when `parent` is a file; what a dynamic directory throws.
   public func lookup(_ name: String, in parent: NodeID) throws(Errno) -> InodeAttributes {
     enum Step {
-      case found(Node)
+      case found(InodeAttributes)
+      case count(Node)
       case ask(any DynamicDirectory)
     }
     let step = try state.withLock { state throws(Errno) -> Step in
@@ -17,10 +18,11 @@ extension Tree {
       if case .dynamicDirectory(let dynamic) = directory.content { return .ask(dynamic) }
       guard let child = directory.children[name] else { throw .noSuchFileOrDirectory }
       child.lookups &+= 1
-      return .found(child)
+      return child.kind == .directory ? .count(child) : .found(child.attributes(clock))
     }
     switch step {
-    case .found(let child): return attributes(of: child)
+    case .found(let attributes): return attributes
+    case .count(let child): return attributes(of: child)
     case .ask(let dynamic): return attributes(of: try lookup(name, in: parent, dynamic))
     }
   }

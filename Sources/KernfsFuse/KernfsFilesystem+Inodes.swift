@@ -12,14 +12,32 @@ extension KernfsFilesystem {
   public func getattr(_ request: consuming Request<Op.Getattr>) {
     do throws(Errno) {
       let attributes = try tree.attributes(of: request.treeNode)
-      if !attributes.isCacheable, attributes.kind == .regular, request.operation.handle == nil {
-        // The answer reaches the caller but not the inode, whose size page-cache reads need (fuse-limits P1 b).
+      if keepsSize(of: request.treeNode, onHandle: request.operation.handle != nil) {
         changes.keepSize(of: request.node)
       }
       request.reply(attributes: FuseKit.Attributes(attributes), validity: attributes.validity)
     } catch {
       request.reply(error: error)
     }
+  }
+
+  /// A file, but where ``ChangeNotices/keepSize(of:)`` comes first.
+  public func getattrAtOnce(_ node: FuseKit.NodeID, on handle: FileHandle?) -> (FuseKit.Attributes, Validity)? {
+    guard let file = tree.fileAttributes(of: Kernfs.NodeID(rawValue: node.rawValue)),
+      !Self.keepsSize(file.attributes, isOpen: file.isOpen, onHandle: handle != nil)
+    else { return nil }
+    return (FuseKit.Attributes(file.attributes), file.attributes.validity)
+  }
+
+  private func keepsSize(of node: Kernfs.NodeID, onHandle hasHandle: Bool) -> Bool {
+    guard let file = tree.fileAttributes(of: node) else { return false }
+    return Self.keepsSize(file.attributes, isOpen: file.isOpen, onHandle: hasHandle)
+  }
+
+  /// Whether the answer to getattr shall reach the caller but not the inode, whose size page-cache reads need (fuse-limits
+  /// P1 b, c). Where nobody has the file open there are none, and who opens it next raises the size anew.
+  private static func keepsSize(_ attributes: InodeAttributes, isOpen: Bool, onHandle hasHandle: Bool) -> Bool {
+    !attributes.isCacheable && attributes.kind == .regular && isOpen && !hasHandle
   }
 
   /// chmod, chown, truncate, utimensat.

@@ -210,8 +210,11 @@ public final class EmulatedMachine: @unchecked Sendable {
   func observeSilicon(from start: UInt64) {
     let clock = self.clock
     host.log.now = { clock.microseconds() &- start }
-    // The silicon lives no longer than the machine, which alone has it.
-    silicon.observer = { [unowned(unsafe) self] record in trace.append(record, time: record.begin &- start) }
+    // The silicon lives no longer than the machine, which alone has it and need not be kept for a call.
+    let machine = Unmanaged.passUnretained(self)
+    silicon.observer = { record in
+      machine._withUnsafeGuaranteedRef { $0.trace.append(record, time: record.begin &- start) }
+    }
     self.start = start
   }
 

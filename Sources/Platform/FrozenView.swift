@@ -21,14 +21,14 @@ extension EmulatedMachine: HostView {
   /// `seamldr_version`, as it was before a running update.
   public func seamldrVersion() throws(Errno) -> ModuleVersion {
     try reading({ $0.seamldrVersion }) { host throws(Errno) in
-      try journal(reading: versionRead) { () throws(Errno) in try host.seamldrVersion(door: silicon) }
+      try journal(.seamldrVersion) { () throws(Errno) in try host.seamldrVersion(door: silicon) }
     }
   }
 
   /// `num_remaining_updates`, as it was before a running update.
   public func numRemainingUpdates() throws(Errno) -> UInt32 {
     try reading({ $0.numRemainingUpdates }) { host throws(Errno) in
-      try journal(reading: remainingRead) { () throws(Errno) in try host.numRemainingUpdates(door: silicon) }
+      try journal(.numRemainingUpdates) { () throws(Errno) in try host.numRemainingUpdates(door: silicon) }
     }
   }
 

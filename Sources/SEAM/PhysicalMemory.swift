@@ -32,6 +32,9 @@ public struct PhysicalMemory: Sendable {
     /// A page of zeros under `keyID`. All such pages share their bytes until one is written.
     public static func zeros(keyID: UInt16) -> Self { Self(whole: zeroBytes, keyID: keyID) }
 
+    /// Takes the place of a page where there is none.
+    fileprivate static let absent = Self(whole: [], keyID: 0)
+
     /// The same bytes, shared, under another KeyID.
     func under(_ keyID: UInt16) -> Self { Self(whole: bytes, keyID: keyID) }
 
@@ -41,8 +44,14 @@ public struct PhysicalMemory: Sendable {
     public var isPrivate: Bool { keyID >= MachineConfiguration.firstPrivateKeyID }
   }
 
-  /// The pages that were written, by page number, of the memory outside the SEAM range.
+  /// The pages that were written, by page number, of the memory outside the SEAM range, but for ``changed``.
   private var pages: [UInt64: Page] = [:]
+  /// The page outside the SEAM range that was changed in place last, and its number: the one that SEAMLDR.INFO fills at each
+  /// read of two attributes, for which looking into a table twice is much of the call.
+  private var changed = Page.absent
+  private var changedNumber = Self.noNumber
+  /// No page has it.
+  private static let noNumber = UInt64.max
   /// Ditto inside the SEAM range, apart so that clearing the range is quick.
   private var seamPages: [UInt64: Page] = [:]
   private let seamRange: Range<UInt64>
@@ -58,19 +67,27 @@ public struct PhysicalMemory: Sendable {
   }
 
   /// Number of pages that hold something.
-  public var residentPages: Int { pages.count + seamPages.count }
+  public var residentPages: Int { pages.count + seamPages.count + (changedNumber == Self.noNumber ? 0 : 1) }
 
   /// The page that contains the address `hpa` (without key-id bits); nil when it was never written.
   public func page(at hpa: UInt64) -> Page? {
-    seamRange.contains(hpa) ? seamPages[hpa / 4096] : pages[hpa / 4096]
+    let number = hpa / 4096
+    if seamRange.contains(hpa) { return seamPages[number] }
+    return number == changedNumber ? changed : pages[number]
   }
 
   /// Replaces the whole page that contains `hpa`; nil gives it back to zeros.
   public mutating func setPage(_ page: Page?, at hpa: UInt64) {
+    let number = hpa / 4096
     if seamRange.contains(hpa) {
-      seamPages[hpa / 4096] = page
+      seamPages[number] = page
+    } else if number != changedNumber {
+      pages[number] = page
+    } else if let page {
+      changed = page
     } else {
-      pages[hpa / 4096] = page
+      changed = .absent
+      changedNumber = Self.noNumber
     }
   }
 
@@ -97,18 +114,26 @@ public struct PhysicalMemory: Sendable {
     return result
   }
 
-  /// The two little-endian words at `hpa` (without key-id bits), of which the lowest 4 bits do not count.
-  public func words(at hpa: UInt64) -> (low: UInt64, high: UInt64) {
-    // One table or the other, and not a copy of one of them.
-    let page = seamRange.contains(hpa) ? seamPages[hpa / 4096] : pages[hpa / 4096]
+  /// The two little-endian words at `hpa` (without key-id bits), of which the lowest 4 bits do not count. It changes nothing:
+  /// asked so, the memory is not copied for the call.
+  public mutating func words(at hpa: UInt64) -> (low: UInt64, high: UInt64) {
+    // Nearly always the page is `changed`, which is looked at where it lies.
+    let number = hpa / 4096
+    guard number != changedNumber else { return Self.words(of: changed.bytes, at: hpa) }
+    guard let page = seamRange.contains(hpa) ? seamPages[number] : pages[number] else { return (0, 0) }
+    return Self.words(of: page.bytes, at: hpa)
+  }
+
+  @inline(__always)
+  private static func words(of bytes: borrowing [UInt8], at hpa: UInt64) -> (low: UInt64, high: UInt64) {
     let offset = Int(hpa % 4096) & ~15
-    return page?.bytes.withUnsafeBytes { bytes in
+    return bytes.withUnsafeBytes { bytes in
       guard offset + 16 <= bytes.count else { return (low: UInt64(0), high: UInt64(0)) }
       return (
         low: UInt64(littleEndian: bytes.loadUnaligned(fromByteOffset: offset, as: UInt64.self)),
         high: UInt64(littleEndian: bytes.loadUnaligned(fromByteOffset: offset + 8, as: UInt64.self))
       )
-    } ?? (0, 0)
+    }
   }
 
   /// Changes the page that contains `hpa` in place, under `keyID`: `change` gets its 4096 bytes.
@@ -120,11 +145,20 @@ public struct PhysicalMemory: Sendable {
       page.keyID = keyID
       page.bytes.withUnsafeMutableBytes(change)
     }
+    let number = hpa / 4096
     if seamRange.contains(hpa) {
-      apply(&seamPages[hpa / 4096, default: Page()])
+      apply(&seamPages[number, default: Page()])
     } else {
-      apply(&pages[hpa / 4096, default: Page()])
+      if number != changedNumber { bringOut(number) }
+      apply(&changed)
     }
+  }
+
+  /// Makes the page of this number, outside the SEAM range, ``changed``.
+  private mutating func bringOut(_ number: UInt64) {
+    if changedNumber != Self.noNumber { pages[changedNumber] = changed }
+    changed = pages.removeValue(forKey: number) ?? Page()
+    changedNumber = number
   }
 
   /// Writes `bytes` at `hpa` (without key-id bits) under `keyID`.
@@ -169,7 +203,9 @@ extension PhysicalMemory: Codable {
     try container.encode(seamRange, forKey: .seamRange)
     var packer = Packer()
     var last: UInt64 = 0
-    for (number, page) in (Array(pages) + Array(seamPages)).sorted(by: { $0.key < $1.key }) {
+    var all = Array(pages) + Array(seamPages)
+    if changedNumber != Self.noNumber { all.append((key: changedNumber, value: changed)) }
+    for (number, page) in all.sorted(by: { $0.key < $1.key }) {
       packer.append(number &- last)
       packer.append(UInt64(page.keyID))
       let isZero = page.bytes.allSatisfy { $0 == 0 }

@@ -16,14 +16,14 @@ extension LinuxHost {
 
   /// Executes `call`, up to ten times while there is no entropy, logs a failure, and gives the registers.
   mutating func seamcall(_ call: KernelCall, door: some SEAMCALLDoor) throws(SEAMCALLFailure) -> Registers {
-    try settle(call, execute(call, door: door))
+    try settle(call, execute(call, door.seamcall(call.registers, on: call.lp), door: door))
   }
 
-  /// The last result of at most ten attempts. Apart from ``seamcall(_:door:)`` because Swift 6.3's optimiser crashes on
+  /// The last result of at most ten attempts, of which the first gave `first`. Apart from ``seamcall(_:door:)`` because Swift 6.3's optimiser crashes on
   /// the loop together with the typed throw behind it.
   @inline(never)
-  private func execute(_ call: KernelCall, door: some SEAMCALLDoor) -> SEAMCALLResult {
-    var result = door.seamcall(call.registers, on: call.lp)
+  func execute(_ call: KernelCall, _ first: SEAMCALLResult, door: some SEAMCALLDoor) -> SEAMCALLResult {
+    var result = first
     var attempts = 1
     while attempts < Self.entropyAttempts, isRetried(result, of: call) {
       result = door.seamcall(call.registers, on: call.lp)

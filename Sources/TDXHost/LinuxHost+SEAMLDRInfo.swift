@@ -27,8 +27,17 @@ extension LinuxHost {
   /// INFO on `lp`.
   mutating func seamldrInfo(on lp: Int, door: some SEAMCALLDoor) throws(SEAMCALLFailure) -> SEAMLDRInfo {
     let buffer = infoBuffer()
-    _ = try seamcall(KernelCall(.info, rcx: buffer, on: lp), door: door)
-    return SEAMLDRInfo(at: buffer, door: door)
+    // Of a success nobody wants the registers, and handing them on takes longer than the call.
+    let first = door.seamcall(Registers(rax: LoaderLeaf.info.rawValue, rcx: buffer), on: lp)
+    if first.linuxStatus != 0 { try settleInfo(KernelCall(.info, rcx: buffer, on: lp), first, door: door) }
+    return SEAMLDRInfo.read(at: buffer, door: door)
+  }
+
+  @inline(never)
+  private mutating func settleInfo(
+    _ call: KernelCall, _ first: SEAMCALLResult, door: some SEAMCALLDoor
+  ) throws(SEAMCALLFailure) {
+    _ = try settle(call, execute(call, first, door: door))
   }
 
   /// Where INFO writes: a page that is taken once. Without memory it is address 0, which nobody else uses.

@@ -231,7 +231,7 @@ extension ModuleUpdate {
     _ call: KernelCall, _ result: SEAMCALLResult, host: inout LinuxHost, door: some SEAMCALLDoor
   ) {
     if outcome(of: call, result, host: &host) == nil {
-      host.cachedInfo = SEAMLDRInfo(at: call.registers.rcx, door: door)
+      host.cachedInfo = SEAMLDRInfo.read(at: call.registers.rcx, door: door)
     } else {
       host.warnOnce(.loaderInfo, cpu: call.lp)
     }

@@ -53,7 +53,7 @@ extension ModuleUpdate {
   ) {
     do throws(SEAMCALLFailure) {
       _ = try host.settle(call, result)
-      loaderInfo = SEAMLDRInfo(at: call.registers.rcx, door: door)
+      loaderInfo = SEAMLDRInfo.read(at: call.registers.rcx, door: door)
     } catch {
       record.failures.append(error)
       record.cause = error

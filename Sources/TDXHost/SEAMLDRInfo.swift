@@ -12,12 +12,13 @@ public struct SEAMLDRInfo: Equatable, Sendable, Codable {
   public var numRemainingUpdates: UInt32
 
   /// Reads the buffer at `hpa`, which INFO has filled.
-  init(at hpa: UInt64, door: some SEAMCALLDoor) {
+  static func read(at hpa: UInt64, door: some SEAMCALLDoor) -> SEAMLDRInfo {
     // BUILD_NUM, MINOR, MAJOR and UPDATE are one word, and NUM_REMAINING_UPDATES the upper half of the next.
     let (version, counts) = door.readPhysicalWords(hpa &+ 16)
-    self.version = ModuleVersion(
-      UInt16(truncatingIfNeeded: version >> 32), UInt16(truncatingIfNeeded: version >> 16),
-      UInt16(truncatingIfNeeded: version >> 48))
-    numRemainingUpdates = UInt32(truncatingIfNeeded: counts >> 32)
+    return SEAMLDRInfo(
+      version: ModuleVersion(
+        UInt16(truncatingIfNeeded: version >> 32), UInt16(truncatingIfNeeded: version >> 16),
+        UInt16(truncatingIfNeeded: version >> 48)),
+      numRemainingUpdates: UInt32(truncatingIfNeeded: counts >> 32))
   }
 }

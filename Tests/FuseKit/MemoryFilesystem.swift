@@ -36,6 +36,8 @@ final class MemoryFilesystem: FuseFilesystem {
     var nextHandle: UInt64 = 1
     /// Requests on the file ``Behaviour/atOnce`` that were answered at once.
     var answeredAtOnce = 0
+    /// The handles that attributes were asked on.
+    var attributesAtOnce: [FileHandle?] = []
     var written: [Int] = []
     var lookups: [NodeID: Int] = [:]
     var parked: [ParkedRequest<Op.Read>] = []
@@ -158,6 +160,18 @@ final class MemoryFilesystem: FuseFilesystem {
     request.reply(attributes: now, validity: .once)
   }
 
+  func getattrAtOnce(_ node: NodeID, on handle: FileHandle?) -> (Attributes, Validity)? {
+    guard behaviour(node) == .atOnce, var attributes = attributes(node) else { return nil }
+    with { $0.attributesAtOnce.append(handle) }
+    attributes.size = 1 << 40 | 7
+    attributes.blocks = 1 << 33
+    attributes.links = 9
+    attributes.accessed = timespec(tv_sec: 1 << 33, tv_nsec: 999_999_999)
+    attributes.modified = timespec(tv_sec: -5, tv_nsec: 1)
+    attributes.changed = timespec(tv_sec: 3, tv_nsec: 4)
+    return (attributes, .once)
+  }
+
   private func handle(of node: NodeID) -> FileHandle {
     with { state in
       let handle = FileHandle(rawValue: state.nextHandle)
@@ -179,12 +193,16 @@ final class MemoryFilesystem: FuseFilesystem {
   ) throws(Errno) -> Int? {
     let content = with { state -> [UInt8]? in
       guard state.openFiles[operation.handle] == node(.atOnce) else { return nil }
-      state.answeredAtOnce += 1
       return state.contents[node(.atOnce)] ?? []
     }
     guard let content else { return nil }
-    guard operation.offset <= content.count else { throw .noData }
-    let part = content.dropFirst(Int(operation.offset)).prefix(room.count)
+    guard operation.offset <= content.count else {
+      with { $0.answeredAtOnce += 1 }
+      throw .noData
+    }
+    let part = content.dropFirst(Int(operation.offset)).prefix(operation.size)
+    guard part.count <= room.count else { return nil }
+    with { $0.answeredAtOnce += 1 }
     room.copyBytes(from: part)
     return part.count
   }

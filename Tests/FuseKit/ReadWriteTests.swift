@@ -55,6 +55,51 @@ extension FuseKitTests {
       }
     }
 
+    @Test func `stat shows every field of an answer at once`() async throws {
+      try await withMount { mount in
+        var status = stat()
+        #expect(stat(mount.file(.atOnce).string, &status) == 0)
+        #expect(status.st_ino == mount.filesystem.node(.atOnce).rawValue)
+        #expect(status.st_mode == S_IFREG | 0o644)
+        #expect(status.st_size == 1 << 40 | 7)
+        #expect(status.st_blocks == 1 << 33)
+        #expect(status.st_nlink == 9)
+        #expect(status.st_blksize == 4096)
+        #expect(status.st_atim.tv_sec == 1 << 33 && status.st_atim.tv_nsec == 999_999_999)
+        #expect(status.st_mtim.tv_sec == -5 && status.st_mtim.tv_nsec == 1)
+        #expect(status.st_ctim.tv_sec == 3 && status.st_ctim.tv_nsec == 4)
+        let handles = mount.filesystem.with { $0.attributesAtOnce }
+        #expect(!handles.isEmpty && handles.allSatisfy { $0 == nil })
+      }
+    }
+
+    @Test func `A validity is told in seconds and nanoseconds, whatever it is`() {
+      let told = [0, 1.5, -3, .infinity, .nan, 1e300, 0.999_999_999_9, 1e9].map { (seconds: Double) in
+        let validity = Validity(seconds: seconds)
+        return [validity.wholeSeconds, UInt64(validity.nanoseconds)]
+      }
+      #expect(
+        told == [
+          [0, 0], [1, 500_000_000], [0, 0], [.max, 0], [0, 0], [.max, 0], [0, 999_999_999], [1_000_000_000, 0],
+        ])
+    }
+
+    @Test func `What does not fit into an answer at once comes through libfuse, and whole`() async throws {
+      try await withMount { mount in
+        let content = (0..<10_000).map { UInt8(truncatingIfNeeded: $0 / 7) }
+        mount.filesystem.with { $0.contents[mount.filesystem.node(.atOnce)] = content }
+        let file = try FileDescriptor.open(mount.file(.atOnce), .readOnly)
+        #expect(try file.bytes(100_000) == content)
+        #expect(try file.bytes(4097) == Array(content.prefix(4097)))
+        #expect(mount.filesystem.with { $0.answeredAtOnce } == 1)
+        #expect(try file.bytes(4096) == Array(content.prefix(4096)))
+        #expect(try file.bytes(100_000, at: 10_000 - 4096) == Array(content.suffix(4096)))
+        #expect(mount.filesystem.with { $0.answeredAtOnce } == 3)
+        try file.close()
+        mount.filesystem.wait { $0.openFiles.isEmpty }
+      }
+    }
+
     @Test func `An answer that takes less than was written is a short write`() async throws {
       try await withMount { mount in
         let file = try FileDescriptor.open(mount.file(.page), .writeOnly)

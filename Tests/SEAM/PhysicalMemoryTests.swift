@@ -1,3 +1,4 @@
+import Basics
 import SEAM
 import Testing
 
@@ -46,6 +47,41 @@ struct PhysicalMemoryTests {
     memory.write([2], at: 0x2000)
     #expect(before.read(0x2000, count: 1) == [1])
     #expect(memory.read(0x2000, count: 1) == [2])
+  }
+
+  @Test("a page that is changed in place is a page like all others, whichever was changed in place before")
+  func changedInPlace() throws {
+    var memory = PhysicalMemory(seamRange: seam)
+    memory.write([1, 2, 3], at: 0x2000)
+    let pages: [UInt64] = [0x2000, 0x3000, 0x10_0000, 0x2000]
+    for (index, address) in pages.enumerated() {
+      memory.changePage(at: address + 16, keyID: 5) { $0[17] = UInt8(index + 1) }
+      let words = memory.words(at: address + 16)
+      #expect(words.low == UInt64(index + 1) << 8)
+      #expect(memory.page(at: address)?.keyID == 5)
+    }
+    #expect(memory.residentPages == 3)
+    #expect(memory.read(0x2000, count: 18) == [1, 2, 3] + [UInt8](repeating: 0, count: 14) + [4])
+    let (other, absent) = (memory.words(at: 0x3010), memory.words(at: 0x4010))
+    #expect(other.low == 2 << 8 && absent.low == 0)
+
+    let before = memory
+    memory.changePage(at: 0x2000) { $0[0] = 9 }
+    memory.write([8], at: 0x2001)
+    memory.copyPage(from: 0x2000, to: 0x3000)
+    #expect(memory.read(0x3000, count: 3) == [9, 8, 3])
+    #expect(before.read(0x2000, count: 3) == [1, 2, 3])
+    #expect(before.page(at: 0x2000)?.keyID == 5)
+
+    let restored = try Archive.decode(PhysicalMemory.self, from: try Archive.encode(memory))
+    #expect(restored.read(0x2000, count: 3) == [9, 8, 3])
+    #expect(restored.residentPages == 3)
+
+    memory.setPage(nil, at: 0x2000)
+    #expect(memory.page(at: 0x2000) == nil)
+    #expect(memory.residentPages == 2)
+    memory.changePage(at: 0x2000) { $0[1] = 7 }
+    #expect(memory.read(0x2000, count: 3) == [0, 7, 0])
   }
 
   @Test("clearing the SEAM range keeps the kept pages, what lies beyond, and the host's memory")

@@ -34,16 +34,31 @@ extension EmulatedMachine {
     }
   }
 
-  /// Keeps that a file, whose show method makes a SEAMCALL, is read by `body`: `note` says which. `lock` is held.
+  /// Keeps that a file, whose show method makes a SEAMCALL, is read by `body`. `lock` is held.
   @inline(__always)
-  func journal<Value>(reading note: Trace.Note?, _ body: () throws(Errno) -> Value) throws(Errno) -> Value {
-    guard let note else { return try body() }
+  func journal<Value>(_ read: TracedRead, _ body: () throws(Errno) -> Value) throws(Errno) -> Value {
+    guard isTraced(read) else { return try body() }
     // The call follows at once: the clock is read once for both.
     let moment = clock.microseconds()
-    trace.note(note, time: moment &- start)
+    trace.note(read, record(of: read), time: moment &- start)
     silicon.presetBegin = moment
     defer { silicon.presetBegin = nil }
     return try body()
+  }
+
+  @inline(__always)
+  private func isTraced(_ read: TracedRead) -> Bool {
+    switch read {
+    case .seamldrVersion: versionRead != nil
+    case .numRemainingUpdates: remainingRead != nil
+    }
+  }
+
+  private func record(of read: TracedRead) -> Trace.Note? {
+    switch read {
+    case .seamldrVersion: versionRead
+    case .numRemainingUpdates: remainingRead
+    }
   }
 
   /// What the trace says of a read of the first file of `profile` that shows what `isShown` takes. Nil: there is none, or

@@ -3,28 +3,63 @@ import SEAM
 
 /// Bytes of packed records: numbers in groups of seven bits, the lowest first, so that small ones are short (LEB128).
 struct PackedBytes: Sendable {
-  private(set) var bytes: [UInt8]
+  /// The bytes, and room for those to come. An array that grew by itself would look after its room at every byte.
+  private var storage: [UInt8]
+  /// How many bytes there are.
+  private(set) var count: Int
 
-  init(bytes: [UInt8] = []) { self.bytes = bytes }
+  init(bytes: [UInt8] = []) { (storage, count) = (bytes, bytes.count) }
 
-  mutating func append(_ byte: UInt8) { bytes.append(byte) }
+  /// All of them.
+  var bytes: [UInt8] { Array(storage[..<count]) }
+
+  mutating func append(_ byte: UInt8) { append(word: UInt64(byte), count: 1) }
 
   mutating func append(_ number: UInt64) {
-    guard number >= 0x80 else {
-      bytes.append(UInt8(truncatingIfNeeded: number))
-      return
-    }
     var rest = number
     while rest >= 0x80 {
-      bytes.append(UInt8(truncatingIfNeeded: rest) | 0x80)
+      append(word: rest & 0x7F | 0x80, count: 1)
       rest >>= 7
     }
-    bytes.append(UInt8(truncatingIfNeeded: rest))
+    append(word: rest, count: 1)
+  }
+
+  /// Two numbers, nearly always of a byte each.
+  mutating func append(_ one: UInt64, _ two: UInt64) {
+    guard one | two < 0x80 else {
+      append(one)
+      append(two)
+      return
+    }
+    append(word: one | two << 8, count: 2)
+  }
+
+  /// Four numbers, nearly always of a byte each.
+  mutating func append(_ one: UInt64, _ two: UInt64, _ three: UInt64, _ four: UInt64) {
+    guard one | two | three | four < 0x80 else {
+      append(one, two)
+      append(three, four)
+      return
+    }
+    append(word: one | two << 8 | three << 16 | four << 24, count: 4)
+  }
+
+  /// The lowest `count` bytes of `word`, at most all 8, the lowest first, in one piece.
+  @inline(__always)
+  private mutating func append(word: UInt64, count added: Int) {
+    if storage.count &- count < 8 { makeRoom(for: 8) }
+    let start = count
+    storage.withUnsafeMutableBytes { $0.storeBytes(of: word.littleEndian, toByteOffset: start, as: UInt64.self) }
+    count = start &+ added
+  }
+
+  private mutating func makeRoom(for more: Int) {
+    storage.append(contentsOf: repeatElement(0, count: max(storage.count, more + 24)))
   }
 
   mutating func append(_ text: String) {
     append(UInt64(text.utf8.count))
-    bytes.append(contentsOf: text.utf8)
+    for byte in text.utf8 { append(byte) }
   }
 
   /// Those registers that are not as in `base`: which they are, then their values.
@@ -38,10 +73,10 @@ struct PackedBytes: Sendable {
   }
 
   /// Forgets all bytes and keeps their room.
-  mutating func removeAll() { bytes.removeAll(keepingCapacity: true) }
+  mutating func removeAll() { count = 0 }
 
   /// The same bytes, without room for more.
-  var compact: PackedBytes { PackedBytes(bytes: bytes.withUnsafeBytes { Array($0) }) }
+  var compact: PackedBytes { PackedBytes(bytes: bytes) }
 }
 
 extension Unpacker {

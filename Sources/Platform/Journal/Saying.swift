@@ -94,6 +94,12 @@ extension PackedBytes {
   }
 }
 
+/// The reads that are traced, because they make a SEAMCALL: events so frequent that they are told apart without their text.
+enum TracedRead: Int, CaseIterable {
+  case seamldrVersion
+  case numRemainingUpdates
+}
+
 /// The sayings of the chunk that grows, to be found again without a search: each can be in a few places of a table.
 ///
 /// Every SEAMCALL comes by here, so registers are compared where they lie. Calls at which a plan acted, or that entered no
@@ -116,6 +122,7 @@ struct KnownSayings: Sendable {
   /// Places in which a saying can be.
   private static let ways = 4
 
+  private var readPlaces = [Place](repeating: Place(), count: TracedRead.allCases.count)
   private var callPlaces: [Place] = []
   private var exchanges: [Exchange] = []
   private var notePlaces: [Place] = []
@@ -153,6 +160,16 @@ struct KnownSayings: Sendable {
     let index = Self.free(in: callPlaces, mix, number, chunk)
     callPlaces[index] = Place(mix: mix, number: number, chunk: chunk)
     exchanges[index] = Exchange(input: input, output: output)
+  }
+
+  /// The number of the event `read`, once it was learned.
+  func number(of read: TracedRead) -> UInt64? {
+    let place = readPlaces[read.rawValue]
+    return place.chunk == chunk ? place.number : nil
+  }
+
+  mutating func learn(_ read: TracedRead, _ number: UInt64) {
+    readPlaces[read.rawValue] = Place(number: number, chunk: chunk)
   }
 
   func number(of note: Trace.Note) -> UInt64? {

@@ -100,6 +100,19 @@ public struct Trace: Sendable {
     appended()
   }
 
+  /// Appends the event `read`, whose text is `note`, at `time`.
+  mutating func note(_ read: TracedRead, _ note: @autoclosure () -> Note?, time: UInt64) {
+    closeDataRun()
+    if let number = known.number(of: read) {
+      last.append(note: number, time: time)
+    } else {
+      guard let note = note() else { return }
+      let number = last.append(note, time: time, &known)
+      known.learn(read, number)
+    }
+    appended()
+  }
+
   /// Appends a write of `count` bytes at `offset` of the binary attribute `file`. Writes that follow each other, all of the
   /// same size but the last, are one record.
   public mutating func data(_ file: String, offset: Int64, count: Int, time: UInt64) {

@@ -20,7 +20,7 @@ struct TraceChunk: Sendable {
   init() {}
 
   /// Bytes that it takes.
-  var size: Int { sayings.bytes.count + records.bytes.count }
+  var size: Int { sayings.count + records.count }
 
   var isFull: Bool { count >= Self.capacity }
 
@@ -45,43 +45,53 @@ struct TraceChunk: Sendable {
 
   /// Appends the SEAMCALL `record`, which began at `time`.
   mutating func append(_ record: SEAMCALLRecord, time: UInt64, _ known: inout KnownSayings) {
+    let saying: UInt64
     if case .returned(let output) = record.result, record.plans.isEmpty {
       if let number = known.number(of: record.input, output) {
-        begin(number, time)
+        saying = number
       } else {
         known.learn(record.input, output, sayingCount)
-        say(record, time)
+        saying = say(record)
       }
     } else {
-      say(record, time)
+      saying = say(record)
     }
-    records.append(UInt64(clamping: record.lp))
-    records.append(record.duration)
+    records.append(saying, distance(to: time), UInt64(clamping: record.lp), record.duration)
+    count += 1
   }
 
-  private mutating func say(_ record: SEAMCALLRecord, _ time: UInt64) {
+  private mutating func say(_ record: SEAMCALLRecord) -> UInt64 {
     sayings.append(Saying.Call(input: record.input, result: record.result, plans: record.plans))
-    begin(nextSaying(), time)
+    return nextSaying()
   }
 
-  /// Appends an event at `time`.
-  mutating func append(_ note: Trace.Note, time: UInt64, _ known: inout KnownSayings) {
+  /// Appends an event at `time`; gives the number of its saying.
+  @discardableResult
+  mutating func append(_ note: Trace.Note, time: UInt64, _ known: inout KnownSayings) -> UInt64 {
+    let saying: UInt64
     if let number = known.number(of: note) {
-      begin(number, time)
+      saying = number
     } else {
       known.learn(note, sayingCount)
       sayings.append(note)
-      begin(nextSaying(), time)
+      saying = nextSaying()
     }
+    append(note: saying, time: time)
+    return saying
   }
 
-  private mutating func begin(_ saying: UInt64, _ time: UInt64) {
-    records.append(saying)
-    // Nearly always forwards; a run of writes has the time of its first one.
-    let distance = Int64(bitPattern: time &- lastTime)
-    records.append(UInt64(bitPattern: distance << 1 ^ distance >> 63))
-    lastTime = time
+  /// Appends the event that the saying of this number tells, at `time`.
+  mutating func append(note saying: UInt64, time: UInt64) {
+    records.append(saying, distance(to: time))
     count += 1
+  }
+
+  /// How far `time` is from that of the record before: nearly always forwards, but a run of writes has the time of its first
+  /// one. The next record is counted from `time`.
+  private mutating func distance(to time: UInt64) -> UInt64 {
+    let distance = Int64(bitPattern: time &- lastTime)
+    lastTime = time
+    return UInt64(bitPattern: distance << 1 ^ distance >> 63)
   }
 
   private mutating func nextSaying() -> UInt64 {

@@ -133,6 +133,30 @@ struct TraceTests {
     #expect(try Archive.encode(restored) == Archive.encode(trace))
   }
 
+  @Test("keeps the reads that come most, between all else, from chunk to chunk, and after an archive")
+  func reads() throws {
+    var trace = Trace()
+    var expected: [String] = []
+    for index in 0..<5000 {
+      // The run that a read ends takes the last place of a chunk now and then.
+      if index % 3 == 0 {
+        trace.data("data", offset: Int64(index * 2), count: 1, time: UInt64(index))
+        expected.append(#"{"t":\#(index),"event":"data","file":"data","offset":\#(index * 2),"bytes":1,"chunk":1}"#)
+      }
+      let read: TracedRead = index % 7 == 0 ? .numRemainingUpdates : .seamldrVersion
+      trace.note(read, Trace.rendered("read", [("file", .text("\(read)"))]), time: UInt64(index))
+      expected.append(#"{"t":\#(index),"event":"read","file":"\#(read)"}"#)
+      if index == 2500 {
+        let restored = try Archive.decode(Trace.self, from: try Archive.encode(trace))
+        trace = restored
+      }
+    }
+    #expect(lines(trace) == expected)
+    #expect(trace.packedSize < expected.count * 25)
+    trace.note(.seamldrVersion, nil, time: 6000)
+    #expect(lines(trace) == expected + [#"{"t":6000,"event":"read","file":"seamldrVersion"}"#])
+  }
+
   @Test("a damaged archive of it is refused, or is another trace: nothing traps")
   func damaged() throws {
     var trace = Trace()
