@@ -56,7 +56,9 @@ extension EmulatedMachine {
   /// What the machine is now. `lock` is held.
   private func captured() -> MachineSnapshot {
     var files = restoredFiles ?? savedFiles?(bootNumber)
-    files?.milestone = milestone
+    // A device is idle a moment before its machine hears so.
+    let isUnderWay = files?.upload?.isUnderWay ?? false
+    files?.milestone = isUnderWay ? milestone : .none
     return MachineSnapshot(
       seed: seed, boots: boots, elapsed: now, powerState: powerState, machine: silicon.machine,
       loader: SavedLoader(silicon.loader), module: silicon.module, host: host, installation: installation,
