@@ -13,11 +13,16 @@ import Testing
 struct ProcessSignalTests {
   private static let signals = [SIGKILL, SIGTERM, SIGINT]
 
-  /// What has to hold of the place after `signal` has ended the daemon with `status`.
-  private func check(_ ground: Ground, after signal: Int32, _ status: Int32?, _ comment: Comment) throws {
+  /// Ends `server` by `signal`, and checks what has to hold of the place and of `client` then.
+  private func end(
+    _ server: Server, of client: Running, on ground: Ground, by signal: Int32, _ comment: Comment
+  ) async throws {
+    let status = try await server.end(by: signal)
     #expect(status == (signal == SIGKILL ? 128 + SIGKILL : 0), comment)
     // Only the kernel could take away what a killed process has mounted.
     #expect(try ground.mounts == (signal == SIGKILL ? 1 : 0), comment)
+    let clientStatus = try await client.end()
+    #expect(clientStatus != nil, "a client hangs; \(comment)")
   }
 
   /// Mounts after `signal`, and checks what the mount says.
@@ -54,11 +59,7 @@ struct ProcessSignalTests {
           """)
         try await chance.wait(upTo: 60)
         let signal = Self.signals[chance.number(below: 3)]
-        let status = try await server.end(by: signal)
-        try check(ground, after: signal, status, comment)
-        let end = try await client.end()
-        #expect(end != nil, "a client hangs; \(comment)")
-
+        try await end(server, of: client, on: ground, by: signal, comment)
         server = try await remount(ground, options, after: signal, comment)
         let isIdle = try await eventually(within: 20) {
           try ground.machine.read("firmware/tdx_module/status") == "idle\n"
@@ -95,11 +96,7 @@ struct ProcessSignalTests {
           """)
         try await chance.wait(upTo: 40)
         let signal = Self.signals[chance.number(below: 3)]
-        let status = try await server.end(by: signal)
-        try check(ground, after: signal, status, comment)
-        let end = try await client.end()
-        #expect(end != nil, "a client hangs; \(comment)")
-
+        try await end(server, of: client, on: ground, by: signal, comment)
         server = try await remount(ground, options, after: signal, comment)
         let plans = try await ground.machine.shell("ls .tdxfs/fault").split(separator: "\n")
         let seen = try ground.said().count

@@ -44,6 +44,17 @@ struct SnapshotTests {
     #expect(isGone)
   }
 
+  /// Runs `body` with a place to mount a machine at, and the path of a file for its state.
+  private func keepingState(_ body: (Machine, String) async throws -> Void) async throws {
+    let files = try TemporaryDirectory()
+    defer { files.remove() }
+    let place = try TemporaryDirectory()
+    defer { place.remove() }
+    let result = await Result { () async throws in try await body(Machine(root: place.path), files.path + "/state") }
+    _ = try await Command.run(["fusermount3", "-uz", place.path])
+    try result.get()
+  }
+
   @Test("save, change, restore: the machine is as it was, with its TDs and what it could still be updated")
   func restore() async throws {
     let image = try await Catalog.shared.image("1.5.28")
@@ -122,51 +133,39 @@ struct SnapshotTests {
   @Test("state= keeps the machine across an unmount, and across SIGKILL")
   func state() async throws {
     let image = try await Catalog.shared.image("1.5.28")
-    let files = try TemporaryDirectory()
-    defer { files.remove() }
-    let place = try TemporaryDirectory()
-    defer { place.remove() }
-    let options = "lps=2,state=\(files.path)/state"
-    let machine = Machine(root: place.path)
-    let result = await Result { () async throws in
-      try await mount(options, at: place.path)
+    try await keepingState { machine, state in
+      let options = "lps=2,state=\(state)"
+      try await mount(options, at: machine.root)
       try await machine.shell("mkdir .tdxfs/td/a; echo vcpu > .tdxfs/td/a/step; echo finalize > .tdxfs/td/a/step")
-      try await unmount(place.path)
+      try await unmount(machine.root)
 
-      try await mount(options, at: place.path)
+      try await mount(options, at: machine.root)
       #expect(try machine.read(".tdxfs/td/a/alive") == "1\n")
-      #expect(try machine.read(".tdxfs/log").contains("tdxfs: restored from \(files.path)/state, saved at 20"))
+      #expect(try machine.read(".tdxfs/log").contains("tdxfs: restored from \(state), saved at 20"))
       #expect(try await machine.update(with: image) == "")
-      let pid = try #require(try daemon(of: place.path))
+      let pid = try #require(try daemon(of: machine.root))
       #expect(kill(pid, SIGKILL) == 0)
-      let isGone = try await eventually(within: 30) { try daemon(of: place.path) == nil }
+      let isGone = try await eventually(within: 30) { try daemon(of: machine.root) == nil }
       #expect(isGone)
 
-      try await mount(options, at: place.path)
+      try await mount(options, at: machine.root)
       #expect(try machine.read("version") == "1.5.28\n")
       #expect(try machine.read("firmware/tdx_module/status") == "idle\n")
       #expect(try machine.value(of: "remaining_updates", in: "status") == "14")
       #expect(try machine.read(".tdxfs/td/a/alive") == "1\n")
-      try await unmount(place.path)
+      try await unmount(machine.root)
 
-      let other = try await Tdxfs.run([place.path, "-o", "lps=4,state=\(files.path)/state"])
+      let other = try await Tdxfs.run([machine.root, "-o", "lps=4,state=\(state)"])
       #expect(other.status == 1 && other.errors.contains("it has lps=2, and this one has lps=4"), "\(other)")
     }
-    _ = try await Command.run(["fusermount3", "-uz", place.path])
-    try result.get()
   }
 
   @Test("an unmount in the middle of an update: the next mount goes on with it")
   func middle() async throws {
     let image = try await Catalog.shared.image("1.5.28")
-    let files = try TemporaryDirectory()
-    defer { files.remove() }
-    let place = try TemporaryDirectory()
-    defer { place.remove() }
-    let options = "lps=2,state=\(files.path)/state"
-    let machine = Machine(root: place.path)
-    let result = await Result { () async throws in
-      try await mount(options, at: place.path)
+    try await keepingState { machine, state in
+      let options = "lps=2,state=\(state)"
+      try await mount(options, at: machine.root)
       try await machine.shell(
         """
         echo 'stage=cpu-init delay=60s' > .tdxfs/fault/slow
@@ -174,15 +173,13 @@ struct SnapshotTests {
         """)
       let isSlow = try await eventually(within: 30) { try machine.read(".tdxfs/fault/slow").contains("acted=1") }
       try #require(isSlow)
-      try await unmount(place.path)
-      try await mount(options, at: place.path)
+      try await unmount(machine.root)
+      try await mount(options, at: machine.root)
       let isIdle = try await eventually(within: 30) { try machine.read("firmware/tdx_module/status") == "idle\n" }
       #expect(isIdle)
       #expect(try machine.read("firmware/tdx_module/error") == "")
       #expect(try machine.read("version") == "1.5.28\n")
     }
-    _ = try await Command.run(["fusermount3", "-uz", place.path])
-    try result.get()
   }
 
   @Test("a second daemon on one state file is refused; a full disk is told, and the machine runs on")

@@ -15,14 +15,9 @@ struct ControlDirectoryTests {
   let root = Caller(uid: 0, gid: 0, pid: 1)
 
   init() throws {
-    var options = MachineOptions()
-    options.seed = 42
-    machine = try EmulatedMachine(options: options)
-    files = MachineFiles(
-      machine: machine,
-      environment: MachineFilesEnvironment(
-        uid: 0, gid: 0, timeOfDay: { Timestamp(seconds: 0) }, mayWriteRawIO: { _ in true }),
-      extra: [ControlDirectory.entry(for: machine)])
+    let inMemory = try MachineInMemory()
+    machine = inMemory.machine
+    files = inMemory.files
   }
 
   func open(_ name: String, _ flags: OpenFlags) throws(Errno) -> OpenFileID {

@@ -15,15 +15,9 @@ struct FaultDirectoryTests {
   let root = Caller(uid: 0, gid: 0, pid: 1)
 
   init() throws {
-    var options = MachineOptions()
-    options.seed = 42
-    machine = try EmulatedMachine(options: options)
-    let files = MachineFiles(
-      machine: machine,
-      environment: MachineFilesEnvironment(
-        uid: 0, gid: 0, timeOfDay: { Timestamp(seconds: 0) }, mayWriteRawIO: { _ in true }),
-      extra: [ControlDirectory.entry(for: machine)])
-    tree = files.tree
+    let inMemory = try MachineInMemory()
+    machine = inMemory.machine
+    tree = inMemory.files.tree
   }
 
   private func directory() throws(Errno) -> NodeID {

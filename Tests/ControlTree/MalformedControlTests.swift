@@ -16,16 +16,9 @@ struct MalformedControlTests {
   let root = Caller(uid: 0, gid: 0, pid: 1)
 
   init() throws {
-    var options = MachineOptions()
-    options.seed = 42
-    options.lps = 2
-    options.memoryGiB = 1
-    machine = try EmulatedMachine(options: options)
-    files = MachineFiles(
-      machine: machine,
-      environment: MachineFilesEnvironment(
-        uid: 0, gid: 0, timeOfDay: { Timestamp(seconds: 0) }, mayWriteRawIO: { _ in true }),
-      extra: [ControlDirectory.entry(for: machine)])
+    let inMemory = try MachineInMemory("seed=42,lps=2,memory=1")
+    machine = inMemory.machine
+    files = inMemory.files
   }
 
   private func node(_ path: String) throws(Errno) -> NodeID {

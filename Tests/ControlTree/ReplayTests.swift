@@ -18,13 +18,10 @@ struct ReplayTests {
     let mayWrite = Guarded(true)
 
     init(_ text: String) throws {
-      machine = try EmulatedMachine(options: MachineOptions(text: text))
       let mayWrite = mayWrite
-      files = MachineFiles(
-        machine: machine,
-        environment: MachineFilesEnvironment(
-          uid: 0, gid: 0, timeOfDay: { Timestamp(seconds: 0) }, mayWriteRawIO: { _ in mayWrite.withLock { $0 } }),
-        extra: [ControlDirectory.entry(for: machine)])
+      let inMemory = try MachineInMemory(text) { _ in mayWrite.withLock { $0 } }
+      machine = inMemory.machine
+      files = inMemory.files
     }
 
     private func node(_ path: String, isMade: Bool = false) throws(Errno) -> NodeID {

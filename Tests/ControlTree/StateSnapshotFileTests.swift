@@ -14,16 +14,9 @@ struct StateSnapshotFileTests {
   let root = Caller(uid: 0, gid: 0, pid: 1)
 
   init() throws {
-    var options = MachineOptions()
-    options.seed = 42
-    options.clock = .virtual
-    let machine = try EmulatedMachine(options: options)
-    self.machine = machine
-    files = MachineFiles(
-      machine: machine,
-      environment: MachineFilesEnvironment(
-        uid: 0, gid: 0, timeOfDay: { Timestamp(seconds: 0) }, mayWriteRawIO: { _ in true }),
-      extra: [ControlDirectory.entry(for: machine)])
+    let inMemory = try MachineInMemory("seed=42,clock=virtual")
+    machine = inMemory.machine
+    files = inMemory.files
   }
 
   func open(_ path: String, _ flags: OpenFlags) throws(Errno) -> OpenFileID {

@@ -12,14 +12,9 @@ struct WatchFileTests {
   private let client = Caller(uid: 0, gid: 0, pid: 4711)
 
   init() throws {
-    var options = MachineOptions()
-    options.seed = 42
-    machine = try EmulatedMachine(options: options)
-    files = MachineFiles(
-      machine: machine,
-      environment: MachineFilesEnvironment(
-        uid: 0, gid: 0, timeOfDay: { Timestamp(seconds: 0) }, mayWriteRawIO: { _ in true }),
-      extra: [ControlDirectory.entry(for: machine)])
+    let inMemory = try MachineInMemory()
+    machine = inMemory.machine
+    files = inMemory.files
   }
 
   private func write(_ text: String, to path: String) throws {

@@ -42,6 +42,7 @@ struct MountCommand: ParsableCommand {
       Self.meetFaultsOfTheProcess()
       let mounted = try mount.mount()
       Self.giveUpPrivileges(options)
+      ProgramText.giveBackUntilUsed()
       try mounted.serve()
     } else {
       try Self.inBackground(mount)
@@ -65,6 +66,7 @@ struct MountCommand: ParsableCommand {
         Glibc.exit(1)
       }
       giveUpPrivileges(mount.options)
+      ProgramText.giveBackUntilUsed()
       guard report.ready() else {
         mounted.giveUp()
         Glibc.exit(1)
