@@ -2,9 +2,11 @@
    the machine disturbs them alike, and prints nanoseconds: a line a target, a number a round.
 
    client orc|pread|stat|readdir ROUNDS ITERATIONS PATH…     open+read+close, pread, stat, a whole listing; ns a call
-   client upload ROUNDS BYTES DIRECTORY…                     write(2) until all is taken, at most a page a call as sysfs
+   client upload ROUNDS BYTES DIRECTORY…                     write(2) until all is taken, at most a page a call as sysfs;
+                                                             plain files `loading` and `data` of tmpfs will do
    client update ROUNDS IMAGE DIRECTORY…                     a whole update; two lines a target: upload, install
-   client start ROUNDS MOUNTPOINT FILE COMMAND ARGUMENT…     from exec to the first read of MOUNTPOINT/FILE
+   client start ROUNDS FILE COMMAND MOUNTPOINT [-- COMMAND MOUNTPOINT]…
+                                                             from exec to the first read of MOUNTPOINT/FILE
    client run ROUNDS COMMAND ARGUMENT… [-- COMMAND …]…       whole commands, from exec to exit
    client beside ROUNDS READERS BYTES FILE DIRECTORY         READERS threads read FILE while DIRECTORY is uploaded to;
                                                              lines: uploads alone, uploads beside, reads (microseconds) */
@@ -13,6 +15,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <linux/magic.h>
 #include <pthread.h>
 #include <spawn.h>
 #include <stdint.h>
@@ -21,11 +24,14 @@
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
 extern char **environ;
+
+enum { PAGE = 4096 };
 
 static void fail(const char *what, const char *path) {
   fprintf(stderr, "client: %s %s: %s\n", what, path, strerror(errno));
@@ -136,10 +142,15 @@ static void measure_calls(enum call call, long rounds, long iterations, char **p
 /* Uploads. */
 
 static int64_t time_upload(const char *directory, const char *bytes, size_t size) {
-  int file = open_file(directory, "data", O_WRONLY);
+  /* Only a plain file is emptied by this. */
+  int file = open_file(directory, "data", O_WRONLY | O_TRUNC);
+  struct statfs place;
+  if (fstatfs(file, &place) != 0) fail("statfs", directory);
+  /* tmpfs would take all of it at once. */
+  size_t most = place.f_type == TMPFS_MAGIC ? PAGE : size;
   int64_t start = now();
   for (size_t done = 0; done < size;) {
-    ssize_t count = write(file, bytes + done, size - done);
+    ssize_t count = write(file, bytes + done, size - done < most ? size - done : most);
     if (count <= 0) fail("write", directory);
     done += (size_t)count;
   }
@@ -227,31 +238,47 @@ static void run(char **words) {
   }
 }
 
-static void measure_start(long rounds, const char *mountpoint, const char *name, char **command) {
-  const struct timespec pause = {.tv_nsec = 20000000};
-  int64_t *figures = room((size_t)rounds * sizeof *figures);
-  for (long round = 0; round < rounds; round++) {
-    int64_t start = now();
-    run(command);
-    char text[64];
-    int file = open_file(mountpoint, name, O_RDONLY);
-    if (read(file, text, sizeof text) <= 0) fail("read", name);
-    figures[round] = now() - start;
-    close(file);
-    if (umount2(mountpoint, 0) != 0) fail("umount", mountpoint);
-    /* The daemon ends by itself; it shall not run beside the next one's start. */
-    nanosleep(&pause, NULL);
-  }
-  print(figures, rounds);
-}
+enum { MAXIMUM_COMMANDS = 64 };
 
-static void measure_commands(long rounds, char **words, int count) {
-  int commands = 1, starts[64] = {0};
+/* Parts `words` at each "--"; gives how many commands there are, and where each begins. */
+static int part_commands(char **words, int count, int starts[MAXIMUM_COMMANDS]) {
+  int commands = 1;
+  starts[0] = 0;
   for (int i = 0; i < count; i++)
-    if (strcmp(words[i], "--") == 0 && commands < 64) {
+    if (strcmp(words[i], "--") == 0 && commands < MAXIMUM_COMMANDS) {
       words[i] = NULL;
       starts[commands++] = i + 1;
     }
+  return commands;
+}
+
+/* From exec to the first read of a file below the command's first argument, where it mounts. */
+static int64_t time_start(const char *name, char **command) {
+  const struct timespec pause = {.tv_nsec = 20000000};
+  int64_t start = now();
+  run(command);
+  char text[64];
+  int file = open_file(command[1], name, O_RDONLY);
+  if (read(file, text, sizeof text) <= 0) fail("read", name);
+  int64_t taken = now() - start;
+  close(file);
+  if (umount2(command[1], 0) != 0) fail("umount", command[1]);
+  /* The daemon ends by itself; it shall not run beside the next one's start. */
+  nanosleep(&pause, NULL);
+  return taken;
+}
+
+static void measure_start(long rounds, const char *name, char **words, int count) {
+  int starts[MAXIMUM_COMMANDS], commands = part_commands(words, count, starts);
+  int64_t *figures = room((size_t)(rounds * commands) * sizeof *figures);
+  for (long round = 0; round < rounds; round++)
+    for (int command = 0; command < commands; command++)
+      figures[command * rounds + round] = time_start(name, words + starts[command]);
+  for (int command = 0; command < commands; command++) print(figures + command * rounds, rounds);
+}
+
+static void measure_commands(long rounds, char **words, int count) {
+  int starts[MAXIMUM_COMMANDS], commands = part_commands(words, count, starts);
   int64_t *figures = room((size_t)(rounds * commands) * sizeof *figures);
   for (long round = -1; round < rounds; round++)
     for (int command = 0; command < commands; command++) {
@@ -320,7 +347,7 @@ int main(int count, char **words) {
     measure_calls(READDIR, rounds, number(words[3]), words + 4, count - 4);
   else if (strcmp(what, "upload") == 0 && count > 4) measure_uploads(rounds, number(words[3]), words + 4, count - 4);
   else if (strcmp(what, "update") == 0 && count > 4) measure_updates(rounds, words[3], words + 4, count - 4);
-  else if (strcmp(what, "start") == 0 && count > 5) measure_start(rounds, words[3], words[4], words + 5);
+  else if (strcmp(what, "start") == 0 && count > 5) measure_start(rounds, words[3], words + 4, count - 4);
   else if (strcmp(what, "run") == 0 && count > 3) measure_commands(rounds, words + 3, count - 3);
   else if (strcmp(what, "beside") == 0 && count == 7)
     measure_beside(rounds, number(words[3]), number(words[4]), words[5], words[6]);
