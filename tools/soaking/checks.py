@@ -5,12 +5,15 @@ import json
 import os
 import pathlib
 import re
+import time
 
 from machines import UPDATES, Lost, daemons, read, read_bytes, write
 from readers import QUIET, UNQUIET, check_form, files
 
 # A daemon's own: what it keeps open, its threads, and its memory with a full trace and a few images.
 MOST_DESCRIPTORS, MOST_THREADS, MOST_MEMORY = 32, 32, 160
+# After so many seconds of load its trace and logs are full; from then on its own memory grows by at most so many MB.
+WARM_UP, MOST_GROWTH = 240, 8
 
 
 class Checks:
@@ -57,9 +60,24 @@ class Checks:
             self.most[name] = max(self.most[name], figures[name])
             if figures[name] > most:
                 raise Lost(f"{machine.name}: the daemon has {figures[name]} {name}, more than {most}")
+        self.check_growth(machine, (place / "smaps_rollup").read_text())
         for task in (place / "task").iterdir():
             if "\nState:\tD" in (task / "status").read_text():
                 raise Lost(f"{machine.name}: a thread of the daemon waits in the kernel: {state(task.name)}")
+
+    def check_growth(self, machine, rollup):
+        if machine.memory_of != machine.pid:
+            machine.memory, machine.memory_of = [], machine.pid
+        now = time.monotonic()
+        machine.memory.append((now, int(re.search(r"^Anonymous:\s+(\d+)", rollup, re.M).group(1)) / 1024))
+        warm = [size for at, size in machine.memory if at - machine.memory[0][0] >= WARM_UP]
+        if len(warm) < 6:
+            return
+        # What comes and goes, such as a snapshot, is in some rounds only.
+        growth = min(warm[-3:]) - max(warm[:3])
+        self.most["MB grown"] = max(self.most["MB grown"], round(growth, 1))
+        if growth > MOST_GROWTH:
+            raise Lost(f"{machine.name}: the daemon has grown by {growth:.1f} MB, more than {MOST_GROWTH}: {warm}")
 
     def check_log(self, machine):
         for line in read(machine.control / "log").splitlines():

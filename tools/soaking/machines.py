@@ -5,6 +5,7 @@ and after: so what the machine must be is known at any time, whatever else reads
 """
 
 import contextlib
+import copy
 import errno
 import fcntl
 import json
@@ -67,23 +68,50 @@ def write(path, text):
 
 
 class Machine:
-    def __init__(self, tdxfs, work, name, options, kinds, keeper=False, upload="tdx_module", image="0x100", **traits):
-        self.tdxfs, self.name, self.kinds = tdxfs, name, kinds
+    def __init__(self, tdxfs, work, name, options, kinds, keeper=False, **traits):
+        self.tdxfs, self.name, self.kinds, self.keeper = tdxfs, name, kinds, keeper
         self.directory = work / name
         self.root = self.directory / "mount"
         self.root.mkdir(parents=True)
-        self.options, self.keeper, self.format = options, keeper, image
         # Whether its daemon is killed, keeps its state, has broken images and faults, or has clients who ignore the book.
         self.is_killed = traits.get("killed", False)
         self.has_state = traits.get("state", False) or self.is_killed
         self.is_chaotic = traits.get("chaos", False)
         self.has_faults = traits.get("faults", False)
-        self.has_tdx = traits.get("tdx", True)
-        self.device = self.root / traits.get("device", "")
-        self.upload = self.device / "firmware" / upload
-        self.control = self.root / ".tdxfs"
-        self.remaining_file = traits.get("remaining", "num_remaining_updates")
         self.saved_trace = None
+        # When the daemon `memory_of` had how many MB of its own, at the end of each round.
+        self.memory, self.memory_of = [], None
+        self.become(options, traits.get("layout", {}), traits.get("tdx", True))
+
+    def become(self, options, layout, tdx):
+        """Takes other options from the next mount on. `layout` is what is not as v8 has it; `tdx` says whether it can be
+        updated, and so has a book."""
+        self.options, self.layout, self.has_tdx = options, layout, tdx
+        # The header of its images, and their line of versions.
+        self.format = layout.get("format", "0x100"), layout.get("line", "1.5")
+        self.find_files()
+
+    def find_files(self):
+        self.device = self.root / self.layout.get("device", "")
+        self.upload = self.device / "firmware" / self.layout.get("upload", "tdx_module")
+        self.control = self.root / ".tdxfs"
+        self.version_file = self.layout.get("version", "version")
+        self.remaining_file = self.layout.get("remaining", "num_remaining_updates")
+
+    @property
+    def abi(self):
+        return dict(option.split("=", 1) for option in self.options.split(",")).get("abi", "v8")
+
+    def fork(self):
+        """A second machine, mounted beside this one, which begins as it."""
+        second = copy.copy(self)
+        second.name, second.root = f"the fork of {self.name}", self.directory / "fork"
+        second.find_files()
+        second.root.mkdir(exist_ok=True)
+        done = run([self.tdxfs, "snapshot", "fork", second.root, "--at", self.root])
+        if done.returncode != 0:
+            raise Lost(f"{self.name} could not be forked: {done.stderr.strip()}")
+        return second
 
     # Mount and unmount.
 
@@ -125,7 +153,7 @@ class Machine:
     def await_served(self):
         def is_served():
             try:
-                return read(self.device / "version") != ""
+                return read(self.device / self.version_file) != ""
             except OSError:
                 return False
         self.wait(is_served, "it was not mounted again")
@@ -135,7 +163,7 @@ class Machine:
     def version(self):
         """The version as a reader sees it; `lost` without a module."""
         try:
-            return read(self.device / "version").strip()
+            return read(self.device / self.version_file).strip()
         except OSError as error:
             if error.errno == errno.ENXIO:
                 return "lost"
@@ -260,10 +288,10 @@ class Machine:
             book["measurement"] = self.make_keeper()
 
 
-def make_images(tdxfs, work, format, generator):
-    """Forged images of several versions, each of another size."""
+def make_images(tdxfs, work, format, line, generator):
+    """Forged images of several versions, each of another size. All of a line can follow each other."""
     images = []
-    for version in ("1.5.28", "1.5.29", "1.5.30", "1.5.31", "1.5.32"):
+    for version in (f"{line}.{update}" for update in range(28, 33)):
         path = work / f"{version}-{format}.blob"
         done = run([tdxfs, "image", "forge", "--version", version, "--format", format, "--pages",
                     generator.randrange(102, 147), "-o", path])
@@ -291,7 +319,8 @@ def daemons(root):
         if process.name.isdigit():
             with contextlib.suppress(OSError):
                 words = (process / "cmdline").read_bytes().split(b"\0")
-                if len(words) > 1 and words[0].endswith(b"tdxfs") and words[1] == wanted:
+                # tdxfs PLACE …, tdxfs snapshot fork PLACE …
+                if words[0].endswith(b"tdxfs") and wanted in words[1:4:2]:
                     yield int(process.name)
 
 

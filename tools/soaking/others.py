@@ -8,7 +8,7 @@ import signal
 import time
 
 from machines import GONE, PATIENCE, Lost, opened, read, read_bytes, run, write, write_steps
-from readers import UNQUIET, tolerated
+from readers import UNQUIET, check_form, tolerated
 from updates import by_odd_writes, by_sendfile
 
 
@@ -67,6 +67,19 @@ def verbs(do):
     done = run([do.machine.tdxfs, *words, "--at", do.machine.root])
     if done.returncode != 0 and not (do.machine.has_state or do.machine.has_faults):
         raise Lost(f"{do.machine.name}: tdxfs {' '.join(words)}: {done.stderr.strip()}")
+    do.pause(0.1)
+
+
+def view(do):
+    """A tool in a private view of the machine, beside whatever happens to it."""
+    machine = do.machine
+    script = 'cat /sys/devices/faux/tdx_host/version "/sys/class/firmware/$1/status"; dmesg | tail -n 1; exit 7'
+    done = run([machine.tdxfs, "run", "--at", machine.root, "--", "sh", "-euc", script, "sh", machine.upload.name])
+    if done.returncode != 7:
+        raise Lost(f"{machine.name}: tdxfs run ended with {done.returncode}: {done.stderr.strip()}")
+    version, status, log = done.stdout.splitlines(keepends=True)
+    for name, text in (("version", version), ("status", status), ("log", log)):
+        check_form(machine, name, text)
     do.pause(0.1)
 
 
@@ -148,7 +161,8 @@ def hold(do, half_an_upload):
 def test_firmware(do):
     """A device of one's own: made, uploaded to, looked at, removed."""
     driver = do.machine.root / "devices/virtual/misc/test_firmware"
-    name = f"fw{os.getpid()}-{do.random.randrange(1000)}"
+    # The same names in each round: of each that was ever there the host's kernel keeps what it has looked up.
+    name = f"fw{do.number}-{do.random.randrange(20)}"
     place = do.machine.root / "class/firmware" / name
     write(driver / "upload_register", name)
     try:

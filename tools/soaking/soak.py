@@ -19,8 +19,8 @@ import traceback
 
 from checks import Checks, state
 from clients import KINDS
-from fleet import COUNTED_INSIDE, FREE, ROTATION, make_machines
-from machines import Lost, Stopped, generator, make_images
+from fleet import COUNTED_INSIDE, FREE, make_machines, turn
+from machines import Lost, Stopped, generator, make_images, write
 from updates import end
 
 # Seconds until a client that was told to stop hangs.
@@ -30,8 +30,8 @@ LIMIT = 240
 class Do:
     """What a client has in its hands."""
 
-    def __init__(self, machine, random, stop):
-        self.machine, self.random, self.stop = machine, random, stop
+    def __init__(self, machine, number, random, stop):
+        self.machine, self.number, self.random, self.stop = machine, number, random, stop
         self.counts, self.outcomes, self.known, self.kept = collections.Counter(), collections.Counter(), {}, {}
 
     def is_over(self):
@@ -75,7 +75,7 @@ class Soak(Checks):
         if not self.machines:
             sys.exit(f"tools/soak: no machine has one of the names {', '.join(only)}")
         self.counts, self.outcomes, self.losses = collections.Counter(), collections.Counter(), []
-        self.running = {}
+        self.running, self.images = {}, {}
         self.stop = mmap.mmap(-1, 1)
         self.most = collections.Counter()
 
@@ -93,7 +93,7 @@ class Soak(Checks):
         if kind in FREE:
             # They wait for nobody, and would leave little to those who take turns.
             os.nice(10)
-        do, loss = Do(machine, generator(self.seed, round, number), self.stop), None
+        do, loss = Do(machine, number, generator(self.seed, round, number), self.stop), None
         try:
             while not do.is_over():
                 KINDS[kind](do)
@@ -112,8 +112,8 @@ class Soak(Checks):
         self.stop[0] = 0
         for machine in self.machines:
             if machine.name == "others" and number:
-                machine.options = ROTATION[number % len(ROTATION)]
-                end(machine, "term")
+                end(turn(machine, number), "term")
+                self.open(machine)
         for index, machine in enumerate(self.machines):
             for place, kind in enumerate(machine.kinds):
                 self.start_client(machine, kind, index * 100 + place, number)
@@ -163,12 +163,11 @@ class Soak(Checks):
 
     def run(self):
         random = generator(self.seed)
-        images = {form: make_images(self.machines[0].tdxfs, self.work, form, random) for form in ("0x100", "0x200")}
+        for form in (("0x100", "1.5"), ("0x200", "1.5"), ("0x200", "2.0")):
+            self.images[form] = make_images(self.machines[0].tdxfs, self.work, *form, random)
         for machine in self.machines:
-            machine.images = images[machine.format]
             machine.mount()
-            if machine.has_tdx and not machine.is_chaotic:
-                machine.open_book()
+            self.open(machine)
         begin, rounds = time.monotonic(), 0
         while not self.losses and (rounds == 0 or time.monotonic() - begin < self.seconds):
             try:
@@ -189,6 +188,14 @@ class Soak(Checks):
                 self.lose(f"{machine.name}, at its end: {error}")
         self.report(rounds, time.monotonic() - begin)
         return not self.losses
+
+    def open(self, machine):
+        machine.images = self.images[machine.format]
+        if machine.has_tdx and not machine.is_chaotic:
+            machine.open_book()
+        if "watch" in machine.kinds:
+            # Its log is full before the daemon's memory is looked at.
+            write(machine.control / "watch", "on")
 
     def close(self, machine):
         """SIGTERM ends every daemon, and nothing stays mounted; a state file loads once more."""

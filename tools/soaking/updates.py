@@ -7,7 +7,7 @@ import re
 import signal
 import time
 
-from machines import GONE, PATIENCE, Lost, opened, read, read_bytes, run, write
+from machines import GONE, PATIENCE, Lost, daemons, opened, read, read_bytes, run, write
 
 
 # Updates. Each gives the image to the upload device in its own way; what becomes of it is judged in one place.
@@ -58,6 +58,15 @@ def by_dd(do, image):
     write(do.machine.upload / "loading", "0")
 
 
+def by_view(do, image):
+    """By a shell that sees the machine as its own."""
+    script = 'cd "/sys/class/firmware/$1"; echo 1 > loading; cat "$2" > data; echo 0 > loading'
+    done = run([do.machine.tdxfs, "run", "--at", do.machine.root, "--", "sh", "-euc", script, "sh", do.machine.upload.name,
+                image.path])
+    if done.returncode != 0:
+        raise Lost(f"{do.machine.name}: tdxfs run ended with {done.returncode}: {done.stderr.strip()}")
+
+
 def update(do, way):
     """Updates that must succeed, but for TDs that are being built."""
     with do.machine.book(do.is_over) as book:
@@ -102,6 +111,72 @@ def update_sendfile(do):
 
 def update_dd(do):
     update(do, by_dd)
+
+
+def update_view(do):
+    update(do, by_view)
+
+
+# What kernels answer where they refuse an update, and nothing has happened. All others update all the same, or with a CPU
+# offline lose TDX.
+BUSY, INVALID, ABORTED = "transferring:device-busy\n", "transferring:firmware-invalid\n", "preparing:user-abort\n"
+REFUSALS = {
+    "header": dict.fromkeys(("v1", "v2", "v3", "v4", "v5", "v6", "v7", "v8", "v10", "selector", "merged"), INVALID),
+    "cancelled before": {"v1": ABORTED, "v2": ABORTED},
+    "TD build": dict.fromkeys(("v3", "v4", "v5", "v6", "v7", "v8", "v10", "selector"), BUSY),
+    "CPU offline": {"v2": INVALID, "v3": BUSY, "v4": BUSY},
+}
+
+
+def update_kernels(do):
+    """Updates of kernels that differ, each of which must succeed or be refused in that kernel's own words."""
+    machine, image = do.machine, do.random.choice(do.machine.images)
+    if not machine.has_tdx:
+        return do.pause(0.5)
+    way = do.random.choice((by_shell, by_odd_writes, by_sendfile, by_dd))
+    hindrance = do.random.choice((None, None, None, *REFUSALS))
+    if hindrance == "CPU offline" and machine.abi not in REFUSALS[hindrance]:
+        hindrance = None
+    with machine.book(do.is_over) as book:
+        with hindered(machine, image, hindrance) as image:
+            way(do, image)
+            machine.await_idle()
+            error = read(machine.upload / "error")
+        wanted = REFUSALS[hindrance].get(machine.abi, "") if hindrance else ""
+        if error != wanted:
+            raise Lost(f"{machine.name}: {machine.options} with {hindrance} ends with {error!r}, and should with {wanted!r}: "
+                       + read(machine.control / "why").splitlines()[0])
+        if not error:
+            book["version"], book["remaining"] = image.version, book["remaining"] - 1
+        do.note(f"{'refused' if error else 'updated'} by {machine.abi}" + (f", {hindrance}" if hindrance else ""))
+    do.count("update of changing kernels")
+    do.pause(0.2)
+
+
+@contextlib.contextmanager
+def hindered(machine, image, hindrance):
+    """Puts something in the way of an update, for as long as it runs; gives the image to use."""
+    td = machine.control / "td" / "hindrance"
+    if hindrance == "header":
+        # The header's version. Kernels that do not look at it look at the checksum.
+        path = machine.directory / "hindered"
+        path.write_bytes(bytes([image.bytes[0] ^ 0x40]) + image.bytes[1:])
+        image = type(image)(image.version, path)
+    elif hindrance == "cancelled before":
+        try:
+            write(machine.upload / "cancel", "1")
+        except OSError as error:
+            if error.errno != errno.ENODEV:
+                raise
+    elif hindrance == "TD build":
+        os.mkdir(td)
+    elif hindrance == "CPU offline":
+        write(machine.control / "cpu/1/online", "0")
+    yield image
+    if hindrance == "TD build":
+        os.rmdir(td)
+    elif hindrance == "CPU offline":
+        write(machine.control / "cpu/1/online", "1")
 
 
 def upload_given_up(do):
@@ -210,6 +285,21 @@ def snapshot(do):
             raise Lost(f"{machine.name}: {done.stderr}")
         book.update(before)
     do.pause(0.05)
+
+
+def fork(do):
+    """A second machine is what the first one was, whatever becomes of that one meanwhile."""
+    with do.machine.book(do.is_over) as book:
+        second, book = do.machine.fork(), dict(book)
+    second.check(book)
+    pids = list(daemons(second.root))
+    if len(pids) != 1:
+        raise Lost(f"{second.name} has {len(pids)} daemons")
+    done = run(["umount", second.root])
+    if done.returncode != 0:
+        raise Lost(f"{second.name} cannot be unmounted: {done.stderr.strip()}")
+    second.await_end(pids[0])
+    do.pause(0.2)
 
 
 def offline(do):
