@@ -26,7 +26,7 @@ let package = Package(
 
     // What a server gives up after mounting, by libseccomp.
     .systemLibrary(name: "CConfinement", pkgConfig: "libseccomp", providers: [.apt(["libseccomp-dev"])]),
-    .target(name: "Confinement", dependencies: ["CConfinement"]),
+    .target(name: "Confinement", dependencies: ["Basics", "CConfinement"]),
 
     // FUSE, and the rules of the kernel's pseudo-filesystems. They do not know each other.
     .systemLibrary(name: "CFuse3", pkgConfig: "fuse3", providers: [.apt(["libfuse3-dev"])]),
@@ -65,6 +65,7 @@ let package = Package(
     // A folder for each room, and Acceptance, which only knows the command.
     .testTarget(name: "BasicsTests", dependencies: ["Basics"], path: "Tests/Basics"),
     .testTarget(name: "CryptographyTests", dependencies: ["Basics", "Cryptography"], path: "Tests/Cryptography"),
+    .testTarget(name: "ConfinementTests", dependencies: ["Confinement"], path: "Tests/Confinement"),
     .testTarget(name: "FuseKitTests", dependencies: ["Basics", "FuseKit", .system], path: "Tests/FuseKit"),
     .testTarget(name: "KernfsTests", dependencies: ["Basics", "Kernfs", .system], path: "Tests/Kernfs"),
     .testTarget(
@@ -97,7 +98,7 @@ let package = Package(
     .testTarget(
       name: "ControlTreeTests", dependencies: ["Basics", "ControlTree", "Kernfs", "ModuleImage", "Platform", .system],
       path: "Tests/ControlTree"),
-    .testTarget(name: "RunTests", dependencies: ["tdxfs", .system], path: "Tests/Run"),
+    .testTarget(name: "RunTests", dependencies: ["Platform", "tdxfs", .system], path: "Tests/Run"),
     .testTarget(name: "ScenarioTests", dependencies: ["tdxfs", "ModuleImage", .system], path: "Tests/Scenario"),
     .testTarget(
       name: "AcceptanceTests", dependencies: ["tdxfs", .system], path: "Tests/Acceptance", exclude: ["Golden"]),

@@ -12,6 +12,8 @@ public final class Worker: Sendable {
     var isStarted = false
     var isBusy = false
     var isStopping = false
+    var isHeld = false
+    var isWithoutThread = false
   }
 
   private let shared = Shared()
@@ -27,11 +29,32 @@ public final class Worker: Sendable {
     let mustStart = shared.lock.withLock {
       shared.jobs.append(job)
       shared.lock.wakeAll()
-      defer { shared.isStarted = true }
-      return !shared.isStarted
+      return Self.takeStart(shared)
     }
     if mustStart { start() }
   }
+
+  /// No thread is started until ``release()``; what is scheduled waits.
+  public func hold() { shared.lock.withLock { shared.isHeld = true } }
+
+  /// Ends ``hold()``. The thread has what the calling one has given up.
+  public func release() {
+    let mustStart = shared.lock.withLock {
+      shared.isHeld = false
+      return !shared.jobs.isEmpty && Self.takeStart(shared)
+    }
+    if mustStart { start() }
+  }
+
+  /// Whether the thread is to be started, by the caller.
+  private static func takeStart(_ shared: Shared) -> Bool {
+    guard !shared.isHeld, !shared.isStarted else { return false }
+    shared.isStarted = true
+    return true
+  }
+
+  /// While a job runs: there was no thread to be had for it (RLIMIT_NPROC, pids.max), and it runs on one of those that schedule.
+  public var isWithoutThread: Bool { shared.lock.withLock { shared.isWithoutThread } }
 
   /// Waits until everything that was scheduled has run. Never call it from a job.
   public func drain() {
@@ -43,6 +66,9 @@ public final class Worker: Sendable {
   private func start() {
     var thread = pthread_t()
     let box = Unmanaged.passRetained(shared)
+    // Signals that end the process are for the thread that unmounts: here they would find no handler any more at the end.
+    var mask = Self.blockStopSignals()
+    defer { pthread_sigmask(SIG_SETMASK, &mask, nil) }
     let status = pthread_create(
       &thread, nil,
       { argument in
@@ -51,13 +77,35 @@ public final class Worker: Sendable {
         return nil
       }, box.toOpaque())
     guard status == 0 else {
-      // No thread to be had: what was scheduled runs here, late but not never.
       box.release()
-      shared.lock.withLock { shared.isStarted = false }
-      while Self.runNext(shared) {}
+      runHere()
       return
     }
     pthread_detach(thread)
+  }
+
+  /// What was scheduled, and what is meanwhile, runs on this thread: late but not never.
+  private func runHere() {
+    shared.lock.withLock { shared.isWithoutThread = true }
+    var isDone = false
+    while !isDone {
+      while Self.runNext(shared) {}
+      isDone = shared.lock.withLock {
+        guard shared.jobs.isEmpty else { return false }
+        shared.isStarted = false
+        shared.isWithoutThread = false
+        return true
+      }
+    }
+  }
+
+  private static func blockStopSignals() -> sigset_t {
+    var signals = sigset_t()
+    var previous = sigset_t()
+    sigemptyset(&signals)
+    for number in [SIGTERM, SIGINT, SIGHUP] { sigaddset(&signals, number) }
+    pthread_sigmask(SIG_BLOCK, &signals, &previous)
+    return previous
   }
 
   private static func serve(_ shared: Shared) {

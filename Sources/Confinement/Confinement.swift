@@ -1,16 +1,26 @@
+import Basics
 import CConfinement
 import Glibc
 
 /// Giving up what a process does not need any more, for good.
 public enum Confinement {
-  /// Confines this process, which must have one thread only, and all threads that it starts later:
+  /// Confines this process, which must have one thread only (else it fails with EBUSY, before anything is given up), as
+  /// ``confineThread(keeping:writingFiles:)`` does a thread.
+  public static func confine(keeping kept: [KeptCapability], writingFiles: Bool = false) throws(ConfinementError) {
+    guard ThreadCount.now == 1 else { throw ConfinementError(call: "threads are running", code: EBUSY) }
+    try confineThread(keeping: kept, writingFiles: writingFiles)
+  }
+
+  /// Confines the calling thread, and all threads that it starts later:
   /// * no program that it would execute gains privileges (`no_new_privs`);
   /// * it has the capabilities of `kept` and can get no others;
-  /// * system calls that are not in ``SystemCalls/ofServer`` fail with EPERM, and no file can be made, unless it is
-  ///   `writingFiles`.
+  /// * system calls that are not in ``SystemCalls/ofServer`` fail with EPERM, and no file can be made nor opened for
+  ///   writing, unless it is `writingFiles`.
   ///
   /// What could be done stays done when something fails.
-  public static func confine(keeping kept: [KeptCapability], writingFiles: Bool = false) throws(ConfinementError) {
+  public static func confineThread(
+    keeping kept: [KeptCapability], writingFiles: Bool = false
+  ) throws(ConfinementError) {
     try check(cconfinement_no_new_privileges(), "prctl(PR_SET_NO_NEW_PRIVS)")
     dropBoundingSet()
     try check(

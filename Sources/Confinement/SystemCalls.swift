@@ -21,7 +21,7 @@ enum SystemCalls {
     "sched_getaffinity", "prlimit64", "getrlimit", "membarrier", "exit",
   ]
   private static let signals = [
-    "rt_sigaction", "rt_sigprocmask", "rt_sigreturn", "sigaltstack", "restart_syscall", "pipe2",
+    "rt_sigaction", "rt_sigprocmask", "rt_sigreturn", "sigaltstack", "restart_syscall",
   ]
   private static let time = ["clock_gettime", "clock_getres", "clock_nanosleep", "nanosleep", "gettimeofday"]
   /// Into the background, and at the end: what libfuse says is kept off the terminal, and the mount is taken away.
@@ -55,11 +55,11 @@ enum SystemCalls {
     guard result == 0 else { throw ConfinementError(call: "seccomp_load", code: -result) }
   }
 
-  /// openat(2), but not to make or cut a file.
+  /// openat(2), but neither to make nor to write a file.
   private static func allowOpening(_ filter: scmp_filter_ctx, _ number: Int32) -> Int32 {
     let flags: UInt32 = 2
-    let making = scmp_datum_t(O_CREAT | O_TRUNC)
-    var condition = scmp_arg_cmp(arg: flags, op: SCMP_CMP_MASKED_EQ, datum_a: making, datum_b: 0)
+    let writing = scmp_datum_t(O_CREAT | O_TRUNC | O_WRONLY | O_RDWR)
+    var condition = scmp_arg_cmp(arg: flags, op: SCMP_CMP_MASKED_EQ, datum_a: writing, datum_b: 0)
     return seccomp_rule_add_array(filter, SCMP_ACT_ALLOW, number, 1, &condition)
   }
 }

@@ -1,3 +1,4 @@
+import Basics
 import CFuse3
 import Glibc
 import SystemPackage
@@ -45,7 +46,7 @@ public enum Daemon {
   /// after nothing that must not be done twice.
   public static func detach() throws(Failure) -> Side {
     if let report = Report.inherited() { return .child(report) }
-    guard threadCount() <= 1 else { throw .threadsAreRunning }
+    guard ThreadCount.now <= 1 else { throw .threadsAreRunning }
     switch try fork() {
     case .parent(let outcome): return .parent(outcome)
     case .child(let report): report.executeProgram()
@@ -91,14 +92,6 @@ public enum Daemon {
       return nil
     }
   }
-
-  private static func threadCount() -> Int {
-    guard let directory = opendir("/proc/self/task") else { return 1 }
-    defer { closedir(directory) }
-    var count = 0
-    while readdir(directory) != nil { count += 1 }
-    return count - 2
-  }
 }
 
 extension Daemon {
@@ -108,11 +101,16 @@ extension Daemon {
     static let failedByte: UInt8 = 1
 
     private let pipe: Int32
+    /// /dev/null, opened before the process gives up the right to.
+    private let null: Int32
 
     /// Tells the program that was executed where to report.
     private static let variable = "TDXFS_DAEMON_REPORT"
 
-    init(pipe: Int32) { self.pipe = pipe }
+    init(pipe: Int32) {
+      self.pipe = pipe
+      null = Glibc.open("/dev/null", O_RDWR | O_CLOEXEC)
+    }
 
     /// What the process that executed this one wants to hear; nil when it wants nothing.
     static func inherited() -> Report? {
@@ -142,7 +140,6 @@ extension Daemon {
     @discardableResult
     public consuming func ready() -> Bool {
       _ = chdir("/")
-      let null = Glibc.open("/dev/null", O_RDWR)
       if null >= 0 {
         for descriptor in 0...2 as ClosedRange<Int32> { dup2(null, descriptor) }
         if null > 2 { close(null) }
@@ -155,11 +152,15 @@ extension Daemon {
     /// It failed; the parent gets `reason`, one line for the user.
     public consuming func failed(_ reason: String) {
       let pipe = self.pipe
+      close(null)
       discard self
       _ = Self.send([Self.failedByte] + Array(reason.utf8), pipe)
     }
 
-    deinit { _ = Self.send([Self.failedByte] + Array("the daemon gave up".utf8), pipe) }
+    deinit {
+      close(null)
+      _ = Self.send([Self.failedByte] + Array("the daemon gave up".utf8), pipe)
+    }
 
     private static func send(_ bytes: [UInt8], _ pipe: Int32) -> Bool {
       // A parent that has gone is no reason to be killed.

@@ -18,6 +18,7 @@ struct StopSignals: ~Copyable {
   /// Signals end `link`, which this thread is about to serve. Nil when they are in use already.
   init?(_ link: SessionLink) {
     guard signalled == nil else { return nil }
+    WakeSignal.install()
     signalled = (Unmanaged.passUnretained(link).toOpaque(), pthread_self())
     var previous: [(number: Int32, action: sigaction)] = []
     for number in Self.stopping {

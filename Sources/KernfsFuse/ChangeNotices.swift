@@ -65,16 +65,22 @@ final class ChangeNotices: Sendable {
   /// Makes the kernel believe that `node` has `length` bytes, until somebody asks for its attributes. The one byte that
   /// this stores is dropped by the open that follows.
   func raiseSize(of node: FuseKit.NodeID, to length: Int64) {
-    state.withLock { $0.notifier }?.store([0], in: node, at: length - 1)
+    notifier?.store([0], in: node, at: length - 1)
   }
 
   /// Keeps the next answer to getattr out of the inode.
   func keepSize(of node: FuseKit.NodeID) {
-    state.withLock { $0.notifier }?.invalidate(node, offset: -1, count: 0)
+    notifier?.invalidate(node, offset: -1, count: 0)
+  }
+
+  /// Nil also on the serving thread, where notices run when no other thread is to be had: the kernel may hold what they are
+  /// about until that one has answered. The kernel then remembers longer than it should.
+  private var notifier: Notifier? {
+    thread.isWithoutThread ? nil : state.withLock { $0.notifier }
   }
 
   private func send(_ change: TreeChange) {
-    let notifier = state.withLock { $0.notifier }
+    let notifier = notifier
     switch change {
     case .added(let parent, _, _):
       // Absent names are never cached, but the directory's link count is.

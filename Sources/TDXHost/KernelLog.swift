@@ -37,7 +37,7 @@ public struct KernelLog: Sendable {
     public var kmsg: String { "\(level.rawValue),\(sequence),\(microseconds),-;\(text)" }
   }
 
-  /// Records that are kept; older ones are overwritten, as in the kernel's buffer.
+  /// The most records that are kept; then the oldest eighth goes, where the kernel's buffer overwrites them one by one.
   public static let capacity = 8192
 
   /// Lines that go together when there are too many.

@@ -19,8 +19,8 @@ extension LinuxHost {
     try settle(call, execute(call, door.seamcall(call.registers, on: call.lp), door: door))
   }
 
-  /// The last result of at most ten attempts, of which the first gave `first`. Apart from ``seamcall(_:door:)`` because Swift 6.3's optimiser crashes on
-  /// the loop together with the typed throw behind it.
+  /// The last result of at most ten attempts, of which the first gave `first`. Apart from ``seamcall(_:door:)`` because Swift
+  /// 6.3's optimiser crashes on the loop together with the typed throw behind it.
   @inline(never)
   func execute(_ call: KernelCall, _ first: SEAMCALLResult, door: some SEAMCALLDoor) -> SEAMCALLResult {
     var result = first

@@ -30,6 +30,33 @@ struct WorkerThreadTests {
     }
     #expect(threads.withLock { $0.count } == 2)
   }
+
+  @Test("starts no thread while it is held, and runs then what was scheduled meanwhile, in order")
+  func held() {
+    let worker = Worker()
+    let order = Guarded<[Int]>([])
+    worker.hold()
+    for job in 0..<3 { worker.schedule { order.withLock { $0.append(job) } } }
+    #expect(order.withLock { $0.isEmpty })
+    worker.release()
+    worker.schedule { order.withLock { $0.append(3) } }
+    worker.drain()
+    #expect(order.withLock { $0 } == [0, 1, 2, 3])
+    #expect(!worker.isWithoutThread)
+  }
+
+  @Test("leaves signals that end the process to other threads")
+  func signals() {
+    let worker = Worker()
+    let blocked = Guarded<[Bool]>([])
+    worker.schedule {
+      var mask = sigset_t()
+      pthread_sigmask(SIG_BLOCK, nil, &mask)
+      blocked.withLock { $0 = [SIGTERM, SIGINT, SIGHUP].map { sigismember(&mask, $0) == 1 } }
+    }
+    worker.drain()
+    #expect(blocked.withLock { $0 } == [true, true, true])
+  }
 }
 
 @Suite("Texts that come over and over")

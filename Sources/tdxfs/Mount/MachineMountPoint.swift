@@ -20,8 +20,9 @@ struct MachineMountPoint {
   /// The state in which the machine begins; nil for one that is powered on.
   var snapshot: [UInt8]?
 
-  /// Powers the machine on and mounts it.
-  func mount() throws -> MountedSession {
+  /// Powers the machine on and mounts it; calls `body` when all is ready but for mount(2): a signal to end that comes later has
+  /// to wait until there is something that unmounts.
+  func mount(before body: () -> Void = {}) throws -> MountedSession {
     let machine: EmulatedMachine
     do {
       machine = try EmulatedMachine(
@@ -30,6 +31,8 @@ struct MachineMountPoint {
     } catch {
       throw Failure.refused(error.description)
     }
+    // An update that was under way goes on when the process has given up what it does not need.
+    machine.worker.hold()
     let stateFile = try prepareState(of: machine)
     let capabilities = CallerCapabilities()
     let (uid, gid) = (geteuid(), getegid())
@@ -45,7 +48,7 @@ struct MachineMountPoint {
     let filesystem = KernfsFilesystem(files.tree, capabilities: capabilities)
     do {
       return MountedSession(
-        machine: machine, files: files, stateFile: stateFile, session: try session(serving: filesystem))
+        machine: machine, files: files, stateFile: stateFile, session: try session(serving: filesystem, before: body))
     } catch {
       throw Failure.refused(error.description)
     }
@@ -64,7 +67,9 @@ struct MachineMountPoint {
     }
   }
 
-  private func session(serving filesystem: KernfsFilesystem) throws(SessionError) -> Session {
+  private func session(
+    serving filesystem: KernfsFilesystem, before body: () -> Void
+  ) throws(SessionError) -> Session {
     var session = SessionOptions(source: source, subtype: "tdxfs")
     session.allowsOthers = geteuid() == 0 || options.fuse.contains("allow_other")
     session.mountOptions = options.fuse.filter { $0 != "allow_other" && $0 != "default_permissions" }
@@ -73,12 +78,13 @@ struct MachineMountPoint {
       if !session.mountOptions.contains("nosuid") { session.mountOptions.append("suid") }
       if !session.mountOptions.contains("nodev") { session.mountOptions.append("dev") }
     }
-    let turn = MountTurn(at: absolutePath)
+    let turn = MountTurn(at: Self.absolute(path))
     defer { withExtendedLifetime(turn) {} }
-    if isDead { try removeDeadMount() }
-    if isMounted {
+    if Self.isDead(path) { try replaceDeadMount() }
+    if Self.isMounted(path) {
       throw .failed(reason: "\(path) is a tdxfs mount already; unmount it first: fusermount3 -u \(path)")
     }
+    body()
     let mounted = try Session(mounting: filesystem, at: path, options: session)
     if !session.allowsOthers {
       Output.complain(
@@ -87,30 +93,31 @@ struct MachineMountPoint {
     return mounted
   }
 
-  /// Takes away the mount of a daemon that has died before it could serve; nobody else's is dead by then.
-  func removeLeftover() {
-    if isDead { _ = try? removeDeadMount(silently: true) }
-  }
-
-  /// A FUSE filesystem whose process is gone is mounted here. Asked by statfs(2), which no cache answers.
-  private var isDead: Bool {
+  /// A FUSE filesystem whose process is gone is mounted at `path`. Asked by statfs(2), which no cache answers.
+  static func isDead(_ path: String) -> Bool {
     var status = statvfs()
     return statvfs(path, &status) != 0 && errno == ENOTCONN
   }
 
+  /// Takes away every dead tdxfs at `path`.
+  static func removeDead(at path: String) {
+    let detach: Int32 = 2
+    while isDead(path), isMounted(path), umount2(path, detach) == 0 {}
+  }
+
   /// A tdxfs is mounted here, dead or alive.
-  private var isMounted: Bool {
-    guard let resolved = absolutePath else { return false }
+  private static func isMounted(_ path: String) -> Bool {
+    guard let resolved = absolute(path) else { return false }
     return (try? MountedMachine.mounts().contains { $0.mountPoint == resolved }) ?? false
   }
 
   /// The path without symbolic links; of a dead mount, whose root nobody can look at, with its parent's resolved.
-  private var absolutePath: FilePath? {
+  private static func absolute(_ path: String) -> FilePath? {
     if let resolved = realpath(path, nil) {
       defer { free(resolved) }
       return FilePath(platformString: resolved)
     }
-    let path = FilePath(self.path)
+    let path = FilePath(path)
     let parent = path.removingLastComponent()
     guard let name = path.lastComponent, let resolved = realpath(parent.isEmpty ? "." : parent.string, nil) else {
       return nil
@@ -120,10 +127,9 @@ struct MachineMountPoint {
   }
 
   /// A daemon that was killed leaves a mount behind that answers nobody.
-  private func removeDeadMount(silently: Bool = false) throws(SessionError) {
-    let detach: Int32 = 2
-    guard isMounted, umount2(path, detach) == 0 else { throw .mountPointDead(path) }
-    if silently { return }
+  private func replaceDeadMount() throws(SessionError) {
+    Self.removeDead(at: path)
+    if Self.isDead(path) { throw .mountPointDead(path) }
     let fate = options.state == nil ? "; its machine is lost, this one is new" : ""
     Output.complain("removed the dead mount on \(path), whose tdxfs was killed\(fate)")
   }
@@ -157,6 +163,7 @@ final class MountedSession: @unchecked Sendable {
   /// Serves until the mount is gone or a signal ends it.
   func serve(stoppingOnSignals: Bool = true) throws {
     guard let session = session.take() else { return }
+    machine.worker.release()
     // The machine only knows its files weakly.
     defer { withExtendedLifetime(files) {} }
     // An update that is under way is saved as it is, and goes on at the next mount.

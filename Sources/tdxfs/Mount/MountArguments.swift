@@ -29,6 +29,9 @@ struct MountOptions {
     "rootcontext",
   ]
 
+  /// The default of each option.
+  init() {}
+
   /// Reads the `-o` arguments; a comma always ends an option.
   init(arguments: [String]) throws(OptionError) {
     for option in arguments.flatMap({ $0.split(separator: ",") }) {

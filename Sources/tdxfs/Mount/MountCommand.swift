@@ -1,5 +1,4 @@
 import ArgumentParser
-import Confinement
 import ControlTree
 import FuseKit
 import Kernfs
@@ -39,33 +38,36 @@ struct MountCommand: ParsableCommand {
     let source = paths.count == 2 ? paths[0] : "tdxfs"
     let mount = MachineMountPoint(path: mountPoint, source: source, options: options)
     if foreground {
-      Self.meetFaultsOfTheProcess()
-      let mounted = try mount.mount()
-      Self.giveUpPrivileges(options)
+      Self.ignoreFileSizeLimit()
+      let mounted = try mount.mount(before: Session.holdStopSignals)
+      options.giveUpPrivileges()
       ProgramText.giveBackUntilUsed()
       try mounted.serve()
     } else {
-      try Self.inBackground(mount)
+      try Self.inBackground(at: mountPoint) { mount }
     }
   }
 
-  /// Mounts from a process of its own, and returns when the mount is usable.
-  static func inBackground(_ mount: MachineMountPoint) throws {
+  /// Mounts what `prepare` gives at `path`, from a process of its own, and returns when the mount is usable.
+  static func inBackground(at path: String, _ prepare: () throws -> MachineMountPoint) throws {
+    let wasDead = MachineMountPoint.isDead(path)
     switch try Daemon.detach() {
     case .parent(.ready): return
     case .parent(.failed(let reason)):
-      mount.removeLeftover()
+      // Of the daemon that has died before it could serve. What was dead before is left to a mount that says so.
+      if !wasDead { MachineMountPoint.removeDead(at: path) }
       throw Failure.refused(reason)
     case .child(let report):
-      meetFaultsOfTheProcess()
+      ignoreFileSizeLimit()
       let mounted: MountedSession
       do {
-        mounted = try mount.mount()
+        let mount = try prepare()
+        mounted = try mount.mount(before: Session.holdStopSignals)
+        mount.options.giveUpPrivileges()
       } catch {
         report.failed("\(error)")
         Glibc.exit(1)
       }
-      giveUpPrivileges(mount.options)
       ProgramText.giveBackUntilUsed()
       guard report.ready() else {
         mounted.giveUp()
@@ -80,23 +82,6 @@ struct MountCommand: ParsableCommand {
     }
   }
 
-  /// A signal to end waits for the moment from which it unmounts, and a file that gets too large for the process (RLIMIT_FSIZE)
-  /// is an error of write(2), not the end.
-  private static func meetFaultsOfTheProcess() {
-    Session.holdStopSignals()
-    signal(SIGXFSZ, SIG_IGN)
-  }
-
-  /// Only root has something to give up. Anybody else unmounts by fusermount3, which gains its privileges by being
-  /// executed.
-  private static func giveUpPrivileges(_ options: MountOptions) {
-    guard geteuid() == 0 else { return }
-    let keepsState = options.state != nil
-    do {
-      try Confinement.confine(
-        keeping: [.readSearch, .ptrace, .admin] + (keepsState ? [.override] : []), writingFiles: keepsState)
-    } catch {
-      Output.complain("keeps privileges that it does not need: \(error)")
-    }
-  }
+  /// A file that gets too large for the process (RLIMIT_FSIZE) is an error of write(2), not the end.
+  private static func ignoreFileSizeLimit() { signal(SIGXFSZ, SIG_IGN) }
 }

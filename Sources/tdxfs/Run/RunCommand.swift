@@ -43,7 +43,7 @@ struct RunCommand: ParsableCommand {
       path: view.machineDirectory.string, source: "tdxfs", options: options
     ).mount()
     let control = mounted.control
-    let server = ServingThread(mounted)
+    let server = ServingThread(mounted, options)
     defer {
       control.stop()
       server.join()
@@ -95,8 +95,10 @@ private final class ServingThread: Sendable {
   private let lock = Lock()
   private let isDone = Guarded(false)
 
-  init(_ mounted: MountedSession) {
+  init(_ mounted: MountedSession, _ options: MountOptions) {
     worker.schedule { [self] in
+      // The other thread starts the command, which is to have everything.
+      options.giveUpPrivileges(ofThreadOnly: true)
       try? mounted.serve(stoppingOnSignals: false)
       lock.withLock {
         isDone.withLock { $0 = true }

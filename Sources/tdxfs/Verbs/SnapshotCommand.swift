@@ -64,17 +64,24 @@ struct SnapshotCommand: ParsableCommand {
     @OptionGroup var machine: MachineArgument
 
     func run() throws {
-      let bytes = try machine.machine().read("snapshot")
-      var options: MountOptions
+      try MountCommand.inBackground(at: mountPoint) {
+        let bytes = try machine.machine().read("snapshot")
+        return MachineMountPoint(
+          path: mountPoint, source: "tdxfs", options: try Self.options(of: bytes), snapshot: bytes)
+      }
+    }
+
+    /// The options of the machine in `snapshot`, and none else: whoever made it has no say in what this process writes.
+    static func options(of snapshot: [UInt8]) throws -> MountOptions {
+      var options = MountOptions()
       do {
-        options = try MountOptions(arguments: [try SnapshotFormat(bytes).options])
+        options.machine = try MachineOptions(text: SnapshotFormat(snapshot).options)
       } catch {
         throw Failure.refused("\(error)")
       }
       // Somebody who could reach the first machine's control directory may want the second one's.
       options.machine.control = true
-      try MountCommand.inBackground(
-        MachineMountPoint(path: mountPoint, source: "tdxfs", options: options, snapshot: bytes))
+      return options
     }
   }
 
