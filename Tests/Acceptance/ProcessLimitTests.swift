@@ -20,30 +20,39 @@ struct ProcessLimitTests {
         let filled = try await Command.run(
           [
             "sh", "-c",
-            "dd if=/dev/zero of=\(ground.files)/full bs=4k 2> /dev/null; rm -f \(ground.files)/errors; true",
+            ": > \(ground.files)/state.lock; dd if=/dev/zero of=\(ground.files)/full bs=4k 2> /dev/null; true",
           ])
         try #require(filled.status == 0)
         let first = try await Tdxfs.run([ground.place, "-o", "lps=2,\(ground.state)"])
-        // Not even the lock file has room, or else it has.
-        if first.status != 0 {
-          #expect(first.errors.contains("state.lock cannot be made"), "\(first)")
-        } else {
-          #expect(try ground.machine.read(".tdxfs/log").contains("tdxfs: the machine could not be saved to"))
-          #expect(try ground.machine.read(".tdxfs/last_error").contains("No space left"))
-          #expect(!File.exists(ground.files + "/state"))
-          try await ground.machine.shell("rm \(ground.files)/full; mkdir .tdxfs/td/a")
-          #expect(try ground.machine.read(".tdxfs/last_error") == "")
-          #expect(File.exists(ground.files + "/state"))
-          let isGone = try await ground.unmount()
-          #expect(isGone)
-          let second = try await Tdxfs.run([ground.place, "-o", "lps=2,\(ground.state)"])
-          #expect(second.status == 0, "\(second)")
-          #expect(try ground.number("tds") == 1)
-        }
+        try #require(first.status == 0, "\(first)")
+        #expect(try ground.machine.read(".tdxfs/log").contains("tdxfs: the machine could not be saved to"))
+        #expect(try ground.machine.read(".tdxfs/last_error").contains("No space left"))
+        #expect(!File.exists(ground.files + "/state"))
+        try await ground.machine.shell("rm \(ground.files)/full; mkdir .tdxfs/td/a")
+        #expect(try ground.machine.read(".tdxfs/last_error") == "")
+        #expect(File.exists(ground.files + "/state"))
+        let isGone = try await ground.unmount()
+        #expect(isGone)
+        let second = try await Tdxfs.run([ground.place, "-o", "lps=2,\(ground.state)"])
+        #expect(second.status == 0, "\(second)")
+        #expect(try ground.number("tds") == 1)
         if try ground.mounts > 0 { _ = try await ground.unmount() }
       }
       _ = try await Command.run(["umount", "-l", ground.files])
       try result.get()
+    }
+  }
+
+  @Test("where not even the lock file has room the mount is refused, with the reason")
+  func noRoomForLock() async throws {
+    try await Ground.prepared { ground in
+      // The directory takes the only inode.
+      let mounted = try await Command.run(["mount", "-t", "tmpfs", "-o", "nr_inodes=1", "tmpfs", ground.files])
+      try #require(mounted.status == 0, "\(mounted)")
+      let finished = try await Tdxfs.run([ground.place, "-o", "lps=2,\(ground.state)"])
+      #expect(finished.status == 1 && finished.errors.contains("state.lock cannot be made"), "\(finished)")
+      #expect(try ground.mounts == 0)
+      _ = try await Command.run(["umount", "-l", ground.files])
     }
   }
 
@@ -212,8 +221,8 @@ struct ProcessLimitTests {
   func output() async throws {
     try await Machine.mounted("lps=2") { machine in
       let tdxfs = "'\(try Tdxfs.binary())'"
-      for words in ["status", "log", "trace", "td list", "fault list"] where words != "td list" && words != "fault list"
-      {
+      try await machine.shell("mkdir .tdxfs/td/a; echo 'stage=install busy' > .tdxfs/fault/a")
+      for words in ["status", "log", "trace", "td list", "fault list"] {
         let full = try await Command.run(["sh", "-c", "\(tdxfs) \(words) --at '\(machine.root)' > /dev/full"])
         #expect(full.status == 1, "\(full)")
         #expect(full.errors == "tdxfs: cannot write to standard output: No space left on device\n")
