@@ -51,11 +51,8 @@ extension Tree {
   public func releaseAttribute(_ id: OpenFileID) -> Bool {
     guard !isWatched.load(ordering: .acquiring) else { return false }
     return state.withLock { state in
-      guard let file = state.openFiles[id] else { return false }
-      if file.text == nil {
-        guard case .binary = file.node.content else { return false }
-      }
-      guard let node = state.close(id) else { return false }
+      // Nothing holds the file while it is closed: its storage is for the next one.
+      guard state.openFiles[id]?.isAttribute == true, let node = state.close(id) else { return false }
       state.dropIfUnused(node)
       return true
     }
@@ -75,6 +72,12 @@ extension Node {
 }
 
 extension OpenFile {
+  fileprivate var isAttribute: Bool {
+    if text != nil { return true }
+    if case .binary = node.content { return true }
+    return false
+  }
+
   /// Which part of the text a read gives. ``lock`` is held.
   @inline(__always)
   func show(

@@ -31,6 +31,31 @@ struct SoakTests {
     }
   }
 
+  @Test("a daemon that ends is told as lost, with status 1")
+  func loss() async throws {
+    let directory = try TemporaryDirectory()
+    defer { directory.remove() }
+    let output = directory.path + "/said"
+    let running = Running(
+      pid: try Command.spawn(
+        [
+          "env", "TDXFS_BINARY=\(try Tdxfs.binary())", "TMPDIR=\(directory.path)", Tdxfs.sources + "/tools/soak",
+          "--only", "v9", "--round", "2", "--seconds", "20", "--seed", "1",
+        ], output: output, errors: "/dev/null"))
+    // From then on the machine's updates are counted.
+    let files = "\(directory.path)/tdxfs-soak.*/v9"
+    let daemon = try await Command.run([
+      "timeout", "100", "sh", "-uc", "until [ -s \(files)/book ]; do sleep 0.1; done; cat \(files)/pid",
+    ])
+    let pid = try #require(pid_t(daemon.output.filter(\.isNumber)), "\(daemon)")
+    kill(pid, SIGKILL)
+    #expect(try await running.end(within: 100) == 1)
+    let said = try File.read(output)
+    #expect(said.contains("LOST  v9") && said.contains(" v9: the daemon was \(pid), and is []"), "\(said)")
+    #expect(said.contains("\nlost:\n") && !said.contains("nothing lost"), "\(said)")
+    #expect(try !File.read("/proc/mounts").contains(directory.path))
+  }
+
   @Test("ended by a signal it unmounts, and its clients go with it")
   func ended() async throws {
     try await withTool { tool, mounts in
