@@ -68,11 +68,11 @@ struct FaultTests {
       try machine.write("1", to: "firmware/tdx_module/loading")
       try await machine.shell(
         """
-        echo 'stage=transfer delay=700ms' > .tdxfs/fault/slow
+        echo 'stage=transfer delay=4s' > .tdxfs/fault/slow
         cat '\(try await Catalog.shared.image("1.5.28"))' > firmware/tdx_module/data
         echo 0 > firmware/tdx_module/loading
         """)
-      let isSeen = try await eventually(within: 5) {
+      let isSeen = try await eventually {
         try machine.read("firmware/tdx_module/status") == "transferring\n"
       }
       #expect(isSeen)
