@@ -59,7 +59,7 @@ class Bench:
     # Sections.
 
     def calls(self):
-        report, rounds = self.report, self.rounds(100, 40)
+        report, rounds = self.report, self.rounds(100)
         memory_file = pathlib.Path(tempfile.mkdtemp(prefix="tdxfs-bench.", dir="/dev/shm"))
         try:
             (memory_file / "version").write_text("1.5.24\n")
@@ -198,7 +198,7 @@ class Bench:
                 # A worker's thread waits for more work for a second, and ends.
                 time.sleep(1.5)
                 before, start = one.threads(), time.monotonic()
-                time.sleep(3 if self.quick else 10)
+                time.sleep(2 if self.quick else 10)
                 after, seconds = one.threads(), time.monotonic() - start
                 rests[name] = after[1] - before[1]
                 report.figure(f"{name}, {seconds:.0f} s of rest", "", **{
